@@ -1,0 +1,1 @@
+"""From findings to a service order: cases, confirmation, decisions, prefill. Pure."""

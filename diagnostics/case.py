@@ -1,0 +1,143 @@
+"""A case: one fault of one component of one device, from suspicion to its end."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from diagnostics.decision import Reason, Scalar
+from rules.times import to_rfc3339
+
+Severity = Literal["minor", "major", "critical"]
+
+
+class CaseState(StrEnum):
+    """Where a case stands. ``suspected`` and ``confirmed`` are open."""
+
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    CLEARED = "cleared"
+    DISMISSED = "dismissed"
+
+
+OPEN_CASE_STATES = frozenset({CaseState.SUSPECTED, CaseState.CONFIRMED})
+
+
+class Evidence(BaseModel):
+    """One value that spoke for the fault, with the limit that it was held against, where there was one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    signal: str  # with its component: disk.pending_sectors@sda
+    at: int  # device time of the reading, ms
+    value: Scalar
+    limit: Scalar = None
+
+
+class Probe(BaseModel):
+    """A self test that was asked of the device.
+
+    Attributes:
+        probe_id: the command's ``id``, derived from the case and the action.
+        state: ``sent`` until the device answers; ``expired`` when it did not in time.
+        sent_at: arrival clock, ms.
+        deadline: arrival clock, ms.
+        answered_at: arrival clock, ms.
+    """
+
+    probe_id: str
+    rule: str
+    action: str
+    component: str
+    state: Literal["sent", "running", "passed", "failed", "unsupported", "error", "expired"] = "sent"
+    sent_at: int
+    deadline: int
+    answered_at: int | None = None
+    result: dict[str, object] = Field(default_factory=dict)
+
+    @property
+    def pending(self) -> bool:
+        """Whether an answer may still come."""
+        return self.state in ("sent", "running")
+
+
+class Case(BaseModel):
+    """The present state of one case; its history stands in events and decisions.
+
+    Attributes:
+        case_id: derived from device, component, fault and onset.
+        component: ``""`` when the fault is the device's own.
+        rule: the rule that suspected first.
+        onset: device time of the first suspicion, ms.
+        updated: time of the last change, ms.
+        reason: the last reason, the answer to "why (not) an order?".
+        order_id: the order that the case opened or joined.
+    """
+
+    case_id: str
+    tenant: str
+    device_class: str
+    device: str
+    component: str
+    fault: str
+    title: str
+    rule: str
+    severity: Severity
+    state: CaseState = CaseState.SUSPECTED
+    onset: int
+    updated: int
+    confirmed_at: int | None = None
+    ended_at: int | None = None
+    reason: Reason = Reason.SUSPECTED
+    evidence: list[Evidence] = []
+    probes: list[Probe] = []
+    order_id: str | None = None
+
+
+class CaseEvent(BaseModel):
+    """A step in the life of a case, as `forewarn replay --cases` writes it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event: Literal["suspected", "confirmed", "refuted", "cleared", "reopened"]
+    at: int
+    tenant: str
+    device_class: str
+    device: str
+    component: str
+    rule: str
+    fault: str
+    case_id: str
+    reason: Reason
+
+    def line(self) -> dict[str, str | None]:
+        """Return the event as the contract spells it."""
+        return {
+            "event": self.event,
+            "at": to_rfc3339(self.at),
+            "tenant": self.tenant,
+            "class": self.device_class,
+            "device": self.device,
+            "component": self.component or None,
+            "rule": self.rule,
+            "fault": self.fault,
+            "case_id": self.case_id,
+            "reason": self.reason.value,
+        }
+
+
+class Command(BaseModel):
+    """A probe on its way to a device, as it is published on the device's ``command`` topic."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tenant: str
+    device_class: str
+    device: str
+    id: str
+    action: str
+    component: str
+    args: dict[str, object] = {}
+    expires: int  # arrival clock, ms

@@ -1,0 +1,1 @@
+"""Service orders: their shape, the registry, and filling them in."""

@@ -1,0 +1,242 @@
+"""The service order in the contract's shape (section 5); states are TMF621's."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class OrderState(StrEnum):
+    """States of a trouble ticket, TMF621."""
+
+    SUBMITTED = "submitted"
+    ACKNOWLEDGED = "acknowledged"
+    IN_PROGRESS = "inProgress"
+    PENDING = "pending"
+    HELD = "held"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+#: An order in one of these is over; every other one is open.
+ENDED_ORDER_STATES = frozenset(
+    {OrderState.RESOLVED, OrderState.CLOSED, OrderState.CANCELLED, OrderState.REJECTED}
+)
+
+
+class Section(BaseModel):
+    """A part of the order. Instants are RFC 3339, dates ISO 8601, money in the estimate's currency."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class OrderDevice(Section):
+    """What is broken."""
+
+    device_class: str = Field(alias="class")
+    device: str
+    component: str | None
+    model: str | None
+    serial: str | None
+    firmware: str | None
+    parent: str | None
+
+
+class Iris(Section):
+    """International Repair Information System codes of condition and symptom."""
+
+    condition: str | None
+    symptom: str | None
+
+
+class OrderFault(Section):
+    """Which fault, in the words of the fault catalogue."""
+
+    code: str
+    title: str
+    severity: Literal["minor", "major", "critical"]
+    symptom: str | None
+    iris: Iris | None
+
+
+class Cause(Section):
+    """A possible cause and how likely it is, 0 to 1."""
+
+    cause: str
+    probability: float | None
+
+
+class OrderEvidence(Section):
+    """A value that spoke for the fault."""
+
+    rule: str
+    signal: str
+    at: str
+    value: float | bool | str | None
+    limit: float | bool | str | None
+
+
+class OrderProbe(Section):
+    """A self test that was run and what it said."""
+
+    action: str
+    state: str
+    at: str
+
+
+class OrderRemedy(Section):
+    """What the owner or the device can do before anyone travels."""
+
+    action: str
+    state: str
+
+
+class Diagnosis(Section):
+    """Why the order exists."""
+
+    confidence: float | None
+    causes: list[Cause]
+    explanation: str
+    evidence: list[OrderEvidence]
+    probes: list[OrderProbe]
+    remedies: list[OrderRemedy]
+
+
+class Customer(Section):
+    """Whose device it is."""
+
+    owner: str | None
+    contact: str | None
+    language: str | None
+    time_zone: str | None
+
+
+class Site(Section):
+    """Where the device stands."""
+
+    address: str | None
+    country: str | None
+
+
+class Entitlement(Section):
+    """Who owes the repair."""
+
+    status: Literal["in_warranty", "contract", "out_of_warranty", "unknown"]
+    coverage: str | None
+    ends: str | None
+    contract: str | None
+
+
+class Provider(Section):
+    """An authorised repairer."""
+
+    id: str
+    name: str
+
+
+class Service(Section):
+    """How, by whom and until when."""
+
+    channel: Literal["on_site", "carry_in", "mail_in", "parts_only", "remote"] | None
+    provider: Provider | None
+    skills: list[str]
+    minutes: int | None
+    respond_by: str | None
+    resolve_by: str | None
+
+
+class OrderPart(Section):
+    """A spare part and the warehouse that has it."""
+
+    part: str
+    title: str
+    quantity: int
+    warehouse: str | None
+    in_stock: bool | None
+
+
+class Leg(Section):
+    """One way of a shipment."""
+
+    origin: str | None = Field(alias="from")
+    to: str | None
+
+
+class Return(Section):
+    """Whether and where the faulty part goes back."""
+
+    required: bool
+    to: str | None
+
+
+class Customs(Section):
+    """What a shipment across a customs border must say."""
+
+    tariff_number: str | None
+    origin_country: str | None
+    value: float | None
+
+
+class Logistics(Section):
+    """Both ways of the part."""
+
+    outbound: Leg | None
+    return_leg: Return | None = Field(alias="return")
+    customs: Customs | None
+
+
+class Estimate(Section):
+    """What it will cost, and who pays."""
+
+    currency: str | None
+    parts: float | None
+    labour: float | None
+    transport: float | None
+    payer: Literal["brand", "customer", "contract"] | None
+
+
+class Missing(Section):
+    """A field that could not be filled in, and why. It never holds a guess."""
+
+    field: str
+    why: str
+
+
+class Links(Section):
+    """Where to look further."""
+
+    console: str | None
+
+
+class ServiceOrder(Section):
+    """A pre-filled service order."""
+
+    order_id: str
+    tenant: str
+    state: OrderState
+    opened_at: str
+    case_id: str
+    reason: str
+    device: OrderDevice
+    fault: OrderFault
+    diagnosis: Diagnosis
+    customer: Customer
+    site: Site
+    entitlement: Entitlement
+    service: Service
+    parts: list[OrderPart]
+    logistics: Logistics
+    estimate: Estimate
+    missing: list[Missing]
+    links: Links
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order is still to be done."""
+        return self.state not in ENDED_ORDER_STATES
+
+    def document(self) -> dict[str, object]:
+        """Return the order as the JSON document of the contract."""
+        return self.model_dump(mode="json", by_alias=True)

@@ -1,0 +1,1 @@
+"""The service around the engine: MQTT, history, ledger, API, console, command line."""

@@ -1,0 +1,274 @@
+"""The configuration: TOML, checked, with errors that point at file, line and key."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.errors import UserError
+from rules.times import parse_duration
+
+
+def _broker_url(value: str) -> str:
+    if value == "embedded" or re.fullmatch(r"mqtts?://[^/\s]+/?", value):
+        return value
+    raise ValueError("expected mqtt://HOST:PORT, mqtts://HOST:PORT or embedded")
+
+
+def _prefixed(*prefixes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value.startswith(prefixes):
+            return value
+        raise ValueError(f"expected one of {', '.join(prefix + '...' for prefix in prefixes)}")
+
+    return AfterValidator(check)
+
+
+def _listen(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("expected HOST:PORT")
+    return value
+
+
+def _duration(value: str) -> str:
+    parse_duration(value)
+    return value
+
+
+DurationText = Annotated[str, AfterValidator(_duration)]
+
+
+class Table(BaseModel):
+    """A table of the file; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BrokerTable(Table):
+    """Where messages come from. `topic_root` is the first level of all topics of contract section 1."""
+
+    url: Annotated[str, AfterValidator(_broker_url)] = "embedded"
+    client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")] = "forewarn"
+    username: str | None = None
+    password: str | None = None
+    password_file: Path | None = None
+    topic_root: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+(/[A-Za-z0-9_.:-]+)*$")] = "fw"
+    keepalive: DurationText = "60s"
+
+
+class LedgerTable(Table):
+    """Where cases and orders are kept; left out, a SQLite file in the data folder."""
+
+    url: Annotated[str, _prefixed("sqlite:///")] | None = None
+
+
+class HistoryTable(Table):
+    """Where readings are kept; left out, a DuckDB file in the data folder."""
+
+    url: Annotated[str, _prefixed("duckdb:///")] | None = None
+
+
+class HttpTable(Table):
+    """API, console and metrics. `console_url` is what links in orders begin with."""
+
+    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8080"
+    console_url: str | None = None
+
+    @property
+    def host(self) -> str:
+        """The host part of `listen`."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port part of `listen`."""
+        return int(self.listen.rpartition(":")[2])
+
+
+class RulesTable(Table):
+    """Which packs are evaluated: ``builtin`` and folders or files of the user's own."""
+
+    packs: list[str] = ["builtin"]
+
+
+class OrdersTable(Table):
+    """Policies of orders. ``hold`` opens none and says why in the ledger."""
+
+    unknown_device: Literal["open", "hold"] = "open"
+    out_of_warranty: Literal["open", "hold"] = "open"
+    probe_deadline: DurationText = "30m"
+
+
+class IntakeTable(Table):
+    """Bounds on what is taken in."""
+
+    max_payload: Annotated[int, Field(ge=1024)] = 262_144
+    quarantine_limit: Annotated[int, Field(ge=100)] = 100_000
+    max_batch: Annotated[int, Field(ge=1, le=60_000)] = 20_000
+
+
+class SourceTable(Table):
+    """Messages of a foreign format.
+
+    `topic` is an MQTT filter. `tenant`, ``class`` and `device` are texts in which ``{1}``, ``{2}``... stand
+    for the levels of the actual topic, counted from 1, and ``{payload:KEY}`` for a top-level text of the
+    decoded payload.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    topic: Annotated[str, Field(min_length=1)]
+    codec: Literal["smartctl"]
+    tenant: str = "default"
+    device_class: str = Field(alias="class")
+    device: str
+
+
+class Config(Table):
+    """The whole file. Relative paths count from the working directory."""
+
+    data_dir: Path = Path("forewarn-data")
+    broker: BrokerTable = BrokerTable()
+    ledger: LedgerTable = LedgerTable()
+    history: HistoryTable = HistoryTable()
+    http: HttpTable = HttpTable()
+    rules: RulesTable = RulesTable()
+    orders: OrdersTable = OrdersTable()
+    intake: IntakeTable = IntakeTable()
+    sources: list[SourceTable] = []
+
+    @property
+    def ledger_path(self) -> Path:
+        """The SQLite file."""
+        return _path_of(self.ledger.url, "sqlite:///") or self.data_dir / "ledger.db"
+
+    @property
+    def history_path(self) -> Path:
+        """The DuckDB file."""
+        return _path_of(self.history.url, "duckdb:///") or self.data_dir / "history.duckdb"
+
+    @property
+    def registry_dir(self) -> Path:
+        """The folder of the registry's CSV files."""
+        return self.data_dir / "registry"
+
+    def broker_password(self) -> str | None:
+        """Return the broker's password, from its file where one is named.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        if self.broker.password_file is None:
+            return self.broker.password
+        try:
+            return self.broker.password_file.read_text(encoding="utf-8").rstrip("\n")
+        except OSError as error:
+            raise UserError(f"broker.password_file: {error.strerror}: {self.broker.password_file}") from None
+
+
+def _path_of(url: str | None, prefix: str) -> Path | None:
+    return Path(url.removeprefix(prefix)) if url else None
+
+
+def load_config(path: Path | None, environment: dict[str, str] | None = None) -> Config:
+    """Read a configuration file and the ``FOREWARN_`` variables that override it.
+
+    Raises:
+        UserError: file, line and key of what is wrong, what was expected and what stood there.
+    """
+    text = ""
+    if path is not None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: expected UTF-8, byte {error.start} is not") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not TOML: {error}") from None
+    overridden = _override(document, os.environ if environment is None else environment)
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise UserError("\n".join(_sentences(error, path, text, overridden))) from None
+
+
+def _override(document: dict[str, Any], environment: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
+    """Lay ``FOREWARN_TABLE__KEY`` variables over the document and return key -> variable."""
+    overridden = {}
+    for name, value in sorted(environment.items()):
+        if not name.startswith("FOREWARN_") or name in NOT_KEYS:
+            continue
+        keys = name.removeprefix("FOREWARN_").lower().split("__")
+        table = document
+        for key in keys[:-1]:
+            nested = table.setdefault(key, {})
+            if not isinstance(nested, dict):
+                raise UserError(f"environment variable {name}: {key} is not a table")
+            table = nested
+        table[keys[-1]] = value.split(",") if keys == ["rules", "packs"] else value
+        overridden[".".join(keys)] = name
+    return overridden
+
+
+#: Variables of that prefix that are not configuration keys: where tests find the labelled data.
+NOT_KEYS = frozenset({"FOREWARN_DATA"})
+
+
+def _sentences(error: ValidationError, path: Path | None, text: str, overridden: dict[str, str]) -> list[str]:
+    sentences = []
+    for problem in error.errors():
+        location = [str(part) for part in problem["loc"]]
+        key = ".".join(location)
+        where = (
+            f"environment variable {overridden[key]}"
+            if key in overridden
+            else f"{path}:{_line_of(text, location)}"
+        )
+        if problem["type"] == "extra_forbidden":
+            expected = f"unknown key, expected one of: {', '.join(_keys_at(location[:-1]))}"
+        else:
+            expected = problem["msg"].removeprefix("Value error, ")
+        got = "" if problem["type"] in ("missing", "extra_forbidden") else f", got {problem['input']!r}"
+        sentences.append(f"{where}: {key}: {expected}{got}")
+    return sentences
+
+
+def _keys_at(location: list[str]) -> list[str]:
+    """Return the keys that may stand in the table at a location."""
+    model: Any = Config
+    for part in location:
+        if part.isdigit():
+            continue
+        annotation = model.model_fields[part].annotation
+        arguments = getattr(annotation, "__args__", ())
+        model = next((a for a in (annotation, *arguments) if hasattr(a, "model_fields")), None)
+    return sorted(field.alias or name for name, field in model.model_fields.items())
+
+
+def _line_of(text: str, location: list[str]) -> int:
+    """Return the line of a key in a TOML text: its own, else its table's, else 1."""
+    table: list[str] = []
+    occurrence: dict[str, int] = {}
+    best = 1
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*(\[\[?)\s*([\w.\-\"]+)\s*\]\]?", line):
+            name = header[2].replace('"', "")
+            table = name.split(".")
+            if header[1] == "[[":
+                table.append(str(occurrence.get(name, 0)))
+                occurrence[name] = occurrence.get(name, 0) + 1
+            if table == location[: len(table)]:
+                best = number
+        elif entry := re.match(r"\s*([\w\-\"]+(?:\s*\.\s*[\w\-\"]+)*)\s*=", line):
+            keys = [key.strip().strip('"') for key in entry[1].split(".")]
+            here = table + keys
+            if here == location[: len(here)]:
+                return number
+    return best

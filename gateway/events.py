@@ -1,0 +1,99 @@
+"""What happens in operation: one call is both the log line and the counter, so neither can be forgotten."""
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Events:
+    """The operational facts of one gateway. Names of metrics are contract, section 4."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.log = structlog.get_logger("forewarn")
+
+        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+            return Counter(f"forewarn_{name}", text, labels, registry=self.registry)
+
+        self._received = counter("messages_received", "Messages that arrived")
+        self._processed = counter("messages_processed", "Messages committed and acknowledged")
+        self._quarantined = counter("messages_quarantined", "Messages or parts of no use", ("reason",))
+        self._readings = counter("readings", "Readings accepted")
+        self._duplicate = counter("readings_duplicate", "Readings that had come before")
+        self._late = counter("readings_late", "Readings older than their lane's watermark, stored only")
+        self._cases = counter("cases", "Cases by the state they came to", ("state",))
+        self._orders = counter("orders_opened", "Service orders opened")
+        self._commands = counter("commands_sent", "Probes sent to devices")
+        self._outages = counter("outages", "Times a store or the broker could not be reached", ("what",))
+        self._dispatch = counter("dispatch", "Deliveries of events to other systems", ("target", "result"))
+        self._commit = Histogram(
+            "forewarn_commit_seconds",
+            "History and ledger commit of one batch",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._detection = Histogram(
+            "forewarn_detection_seconds",
+            "Arrival of the deciding message to the commit of its order",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._connected = Gauge(
+            "forewarn_broker_connected", "1 while subscribed at the broker", registry=self.registry
+        )
+
+    def received(self, count: int) -> None:
+        """Messages came in."""
+        self._received.inc(count)
+
+    def committed(self, *, messages: int, seconds: float) -> None:
+        """A batch stands in history and ledger and was acknowledged."""
+        self._processed.inc(messages)
+        self._commit.observe(seconds)
+
+    def readings(self, *, accepted: int, duplicate: int, late: int) -> None:
+        """Readings of a batch were sorted into new, seen before and too late to evaluate."""
+        self._readings.inc(accepted)
+        if duplicate:
+            self._duplicate.inc(duplicate)
+            self.log.info("readings_duplicate", count=duplicate)
+        if late:
+            self._late.inc(late)
+            self.log.info("readings_late", count=late)
+
+    def quarantined(self, *, reason: str, topic: str, detail: str) -> None:
+        """Something could not be used and was put aside."""
+        self._quarantined.labels(reason).inc()
+        self.log.warning("message_quarantined", reason=reason, topic=topic, detail=detail)
+
+    def case(self, *, state: str, case_id: str, fault: str, device: str) -> None:
+        """A case came to a state."""
+        self._cases.labels(state).inc()
+        self.log.info("case", state=state, case_id=case_id, fault=fault, device=device)
+
+    def order_opened(self, *, order_id: str, fault: str, device: str, seconds: float | None) -> None:
+        """An order was committed; `seconds` since the deciding message arrived, None for one recovered."""
+        self._orders.inc()
+        if seconds is not None:
+            self._detection.observe(seconds)
+        self.log.info("order_opened", order_id=order_id, fault=fault, device=device)
+
+    def command_sent(self, *, command_id: str, action: str, device: str) -> None:
+        """A probe went out."""
+        self._commands.inc()
+        self.log.info("command_sent", command_id=command_id, action=action, device=device)
+
+    def outage(self, *, what: str, detail: str, retry_in: float) -> None:
+        """A store or the broker cannot be reached; it will be tried again."""
+        self._outages.labels(what).inc()
+        self.log.error("outage", what=what, detail=detail, retry_in_s=round(retry_in, 1))
+
+    def restored(self, *, what: str) -> None:
+        """What was out of reach is back."""
+        self.log.info("restored", what=what)
+
+    def broker(self, *, connected: bool, url: str) -> None:
+        """The subscription stands, or the connection was lost."""
+        self._connected.set(1 if connected else 0)
+        self.log.info("broker", connected=connected, url=url)

@@ -1,0 +1,1 @@
+"""MQTT clients: the receiver, commands, the embedded broker."""

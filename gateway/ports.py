@@ -1,0 +1,286 @@
+"""What the service needs of the world: protocols that MQTT, history and ledger fulfil."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+
+from diagnostics.case import Case, CaseEvent, Command
+from diagnostics.decision import Decision
+from diagnostics.orders.model import ServiceOrder
+from rules.batch import ReadingBatch
+from rules.symbols import DeviceId, Symbols
+
+NoticeKind = Literal["facts", "status", "reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A message as it came: nothing decoded, nothing judged.
+
+    Attributes:
+        topic: as published.
+        payload: raw bytes.
+        arrival: ms since 1970 UTC on the gateway's clock.
+        retained: the broker kept it from before the subscription.
+    """
+
+    topic: str
+    payload: bytes
+    arrival: int
+    retained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a device said that is not telemetry.
+
+    Attributes:
+        position: how many telemetry messages of the same inbound batch came before it.
+        device: number in `Symbols.devices`.
+        arrival: ms since 1970 UTC.
+        body: the checked JSON object.
+    """
+
+    kind: NoticeKind
+    position: int
+    device: int
+    arrival: int
+    body: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something that cannot be used: kept with its reason, never dropped in silence.
+
+    Attributes:
+        reason: one lower-case word of the catalogue in gateway.wire.reasons, a metric label.
+        detail: a sentence with what was expected and what stood there.
+        payload: what was rejected, shortened to a few kilobytes.
+    """
+
+    topic: str
+    reason: str
+    detail: str
+    payload: bytes
+    arrival: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """Decoded packets: telemetry as columns, notices between them, and what was of no use."""
+
+    readings: ReadingBatch
+    notices: tuple[Notice, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+
+
+@dataclass(slots=True)
+class DeviceRecord:
+    """What the gateway knows of a device from its own words.
+
+    Attributes:
+        facts: the union of what its ``facts`` messages said, latest wins.
+        online: its last ``status``; None when it never said.
+        last_seen: arrival of its last message, ms.
+    """
+
+    id: DeviceId
+    facts: dict[str, object]
+    online: bool | None
+    last_seen: int
+
+
+@dataclass(slots=True)
+class LedgerWrite:
+    """All that one batch changes in the ledger; committed in one transaction or not at all."""
+
+    cases: list[Case] = field(default_factory=list)
+    events: list[CaseEvent] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    orders: list[ServiceOrder] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    devices: list[DeviceRecord] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.cases or self.events or self.decisions or self.orders or self.rejected or self.devices
+        )
+
+
+class StoredReading(NamedTuple):
+    """A reading as the history gives it back."""
+
+    ts: int
+    signal: str
+    component: str
+    value: float | bool | str | None
+    arrival: int
+
+
+class History(Protocol):
+    """All readings ever accepted. One writer. Calls block; the service runs them on a thread."""
+
+    def append(self, symbols: Symbols, readings: ReadingBatch, notices: Sequence[Notice]) -> int:
+        """Keep a batch durably and return the sequence number that it ends with.
+
+        Raises:
+            StoreUnavailableError: nothing was kept; the same call may be made again.
+        """
+        ...
+
+    def known(self, symbols: Symbols, readings: ReadingBatch) -> list[bool]:
+        """Say for each reading whether one of the same device, channel and ts is stored already."""
+        ...
+
+    def since(self, symbols: Symbols, sequence: int, limit: int) -> tuple[Inbound, int]:
+        """Return up to about `limit` messages kept after `sequence`, in order, and the last one's number.
+
+        The number equals `sequence` when there is nothing more.
+        """
+        ...
+
+    def telemetry(
+        self,
+        device: DeviceId,
+        *,
+        signal: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        step: int | None = None,
+        limit: int | None = None,
+    ) -> list[StoredReading]:
+        """Return one device's readings with start <= ts < end in order of time, each once.
+
+        `signal` may carry a component (``disk.pending_sectors@sda``). `step` thins to the last reading of
+        every so many ms. `limit` keeps the latest so many.
+        """
+        ...
+
+    def close(self) -> None:
+        """Write what is due and release the files."""
+        ...
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A page of a list, newest first, and the cursor of the next page, None on the last."""
+
+    items: list[T]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A row of the quarantine; `number` grows."""
+
+    number: int
+    message: Rejected
+
+
+class Ledger(Protocol):
+    """Cases, orders, decisions, quarantine and devices. Calls block; the service runs them on a thread.
+
+    A `device` filter is ``tenant/class/device``. Cursors are opaque to callers.
+    """
+
+    def commit(self, write: LedgerWrite) -> list[ServiceOrder]:
+        """Write all of it in one transaction and return the orders that are new.
+
+        Rows are keyed by what they are about: writing the same again changes nothing. An order whose fault
+        has an open order already is not written.
+
+        Raises:
+            StoreUnavailableError: nothing was written; the same call may be made again.
+        """
+        ...
+
+    def devices(
+        self,
+        *,
+        tenant: str | None = None,
+        device_class: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[DeviceRecord]:
+        """Return the devices that ever spoke, by name."""
+        ...
+
+    def device(self, device: DeviceId) -> DeviceRecord | None:
+        """Return one device, None when it never spoke."""
+        ...
+
+    def cases(
+        self,
+        *,
+        state: str | None = None,
+        severity: str | None = None,
+        tenant: str | None = None,
+        device: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Case]:
+        """Return cases, newest first. `state` may also be ``open``."""
+        ...
+
+    def case(self, case_id: str) -> Case | None:
+        """Return one case."""
+        ...
+
+    def open_cases(self) -> list[Case]:
+        """Return all cases that are not at their end, and those whose order is still open."""
+        ...
+
+    def events(self, case_id: str) -> list[CaseEvent]:
+        """Return a case's events in order of time."""
+        ...
+
+    def decisions(
+        self,
+        *,
+        case_id: str | None = None,
+        device: DeviceId | None = None,
+        fault: str | None = None,
+    ) -> list[Decision]:
+        """Return decisions in order of time."""
+        ...
+
+    def orders(
+        self,
+        *,
+        state: str | None = None,
+        tenant: str | None = None,
+        device: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[ServiceOrder]:
+        """Return orders, newest first. `state` may also be ``open``."""
+        ...
+
+    def order(self, order_id: str) -> ServiceOrder | None:
+        """Return one order."""
+        ...
+
+    def quarantine(
+        self, *, reason: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page[Quarantined]:
+        """Return what could not be used, newest first."""
+        ...
+
+    def close(self) -> None:
+        """Release the files."""
+        ...
+
+
+class Commander(Protocol):
+    """Carries commands to devices."""
+
+    async def send(self, command: Command) -> None:
+        """Publish with QoS 1; returns once the broker has it.
+
+        Raises:
+            OutsideError: the broker is not there; the same call may be made again.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Payloads and topics: bytes to checked messages, knowing nothing of MQTT clients."""

@@ -1,0 +1,1 @@
+"""Foreign payload formats, one a file."""

@@ -1,0 +1,1 @@
+"""The rules engine: signals, expressions, lanes, findings. Pure: values in, values out."""

@@ -1,0 +1,1 @@
+"""The expression language of rules: grammar, typed tree, compilation to numpy."""

@@ -1,0 +1,1 @@
+"""Functions over windows of readings, one a file."""
