@@ -1,7 +1,7 @@
 """The signal catalogue: every name that rules may use, with its kind, unit and plausible range."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -47,6 +47,10 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[Signal]:
         return iter(self._signals.values())
+
+    def extended(self, signals: Iterable[Signal]) -> "Catalogue":
+        """Return a catalogue with further signals; one of the same name takes the place of ours."""
+        return Catalogue([*self._signals.values(), *signals])
 
     def get(self, name: str) -> Signal | None:
         """Return the signal of that name, None when the catalogue has none."""

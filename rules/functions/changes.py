@@ -1,0 +1,16 @@
+"""changes(x, w): how often the value changed from one reading in the window to the next."""
+
+import numpy as np
+
+from rules.batch import Float64
+from rules.functions.definition import WindowFunction
+from rules.windows import WindowView
+
+
+def evaluate(window: WindowView, _window_ms: int) -> Float64:
+    """Return the number of changes, nan without readings, 0 with one."""
+    changed = window.total("changes") + window.total("entry_changes") - window.oldest("entry_changes")
+    return np.where(window.any(), changed, np.nan)
+
+
+CHANGES = WindowFunction("changes", frozenset({"changes", "entry_changes"}), evaluate, takes_text=True)

@@ -1,0 +1,16 @@
+"""min(x, w): smallest reading in the window."""
+
+import numpy as np
+
+from rules.batch import Float64
+from rules.functions.definition import WindowFunction
+from rules.windows import WindowView
+
+
+def evaluate(window: WindowView, _window_ms: int) -> Float64:
+    """Return the minimum, nan without readings."""
+    smallest = np.where(window.inside, window.accumulators["min"], np.inf).min(axis=1)
+    return np.where(window.any(), smallest, np.nan)
+
+
+MIN = WindowFunction("min", frozenset({"min"}), evaluate)
