@@ -1,0 +1,106 @@
+"""The HTTP application: API, health, metrics; the console is mounted on the same application afterwards."""
+
+from http import HTTPStatus
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from starlette.routing import Match
+
+from gateway.api import operation, routes
+from gateway.api.guard import Guard
+from gateway.api.problems import ProblemError, answer_with_problems
+from gateway.api.queries import Queries
+from gateway.api.views import Changes, Health, RulesView
+from gateway.clock import Clock, SystemClock
+from gateway.events import Events
+from gateway.ports import History, Ledger
+from rules.signals import Catalogue, load_catalogue
+
+DESCRIPTION = (
+    "Remote diagnostics for after-sales service: devices, cases with their reasons, service orders. "
+    "Instants are RFC 3339; readings carry ms since 1970 UTC. Errors are problem documents (RFC 9457). "
+    "Lists page by cursor: pass `next` as `cursor`."
+)
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+
+def create_app(
+    *,
+    ledger: Ledger,
+    history: History,
+    events: Events,
+    health: Health,
+    pipeline_rules: RulesView,
+    changes: Changes,
+    clock: Clock | None = None,
+    catalogue: Catalogue | None = None,
+    listen_host: str = "127.0.0.1",
+    console_url: str | None = None,
+) -> FastAPI:
+    """Return the application over stores that the caller opened and closes.
+
+    Args:
+        ledger: cases, orders, devices, quarantine.
+        history: the readings.
+        events: whose registry ``/metrics`` shows.
+        health: what ``/healthz`` and ``/readyz`` say.
+        pipeline_rules: what ``/api/v1/rules`` lists.
+        changes: what ``/api/v1/events`` follows; `gateway.api.feed.Feed` fulfils it.
+        clock: the gateway's clock; the demo's runs faster than the wall's.
+        catalogue: the signals; the shipped ones when left out.
+        listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
+        console_url: public address, when a proxy stands in front.
+    """
+    app = describe_app()
+    app.state.queries = Queries(
+        ledger=ledger,
+        history=history,
+        rules=pipeline_rules,
+        clock=clock or SystemClock(),
+        catalogue=catalogue or load_catalogue(),
+    )
+    app.state.health = health
+    app.state.events = events
+    app.state.changes = changes
+    app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
+    return app
+
+
+def describe_app() -> FastAPI:
+    """Return the application with its routes and nothing behind them: enough for the OpenAPI document."""
+    app = FastAPI(
+        title="forewarn",
+        version=version("forewarn"),
+        description=DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # the stock pages load their scripts from a foreign host
+        redoc_url=None,
+    )
+    answer_with_problems(app)
+    app.include_router(routes.router)
+    app.include_router(operation.router)
+    for path in ("/api/{rest:path}", "/healthz", "/readyz", "/metrics"):
+        app.add_api_route(path, _nothing_here, methods=_METHODS, include_in_schema=False)
+    return app
+
+
+async def _nothing_here(request: Request) -> None:
+    """Answer what no route took: 405 where another method would do, else 404.
+
+    Without this the console, mounted at the root, would answer with a page.
+    """
+    allowed: set[str] = set()
+    for route in request.app.router.routes:
+        match, _ = route.matches(request.scope)
+        if match is Match.PARTIAL:
+            allowed |= getattr(route, "methods", None) or set()
+    path = request.url.path
+    if allowed:
+        listed = ", ".join(sorted(allowed))
+        raise ProblemError(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            f"{request.method} is not possible on {path}, only {listed}",
+            headers={"Allow": listed},
+        )
+    raise ProblemError(HTTPStatus.NOT_FOUND, f"there is nothing at {path}")

@@ -1,0 +1,260 @@
+"""Every question that the API and the console ask of the stores. Calls block; callers run them on threads."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from diagnostics.case import Case, CaseEvent, CaseState
+from diagnostics.decision import Decision
+from diagnostics.orders.model import OrderState, ServiceOrder
+from gateway.api.views import RulesView
+from gateway.clock import Clock
+from gateway.errors import UserError
+from gateway.ports import DeviceRecord, History, Ledger, Page, Quarantined, StoredReading
+from rules.signals import Catalogue
+from rules.symbols import DeviceId
+from rules.times import DAY_MS
+
+#: Rows of one look into the ledger while it is searched or counted.
+SCAN_PAGE = 500
+#: Counting stops here and says "more than"; a search through names looks at so many devices.
+COUNT_LIMIT = 5_000
+SEARCH_LIMIT = 50_000
+
+CASE_STATES = ("open", *(state.value for state in CaseState))
+ORDER_STATES = ("open", *(state.value for state in OrderState))
+SEVERITIES = ("minor", "major", "critical")
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """A case with its history."""
+
+    case: Case
+    events: list[CaseEvent]
+    decisions: list[Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many there are; `more` when counting stopped before the end."""
+
+    number: int
+    more: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.number:,}+" if self.more else f"{self.number:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What is open and what is watched."""
+
+    open_cases: Count
+    open_orders: Count
+    devices: Count
+    quarantined: Count
+
+
+class Queries:
+    """Reads of ledger, history and rules."""
+
+    def __init__(
+        self, *, ledger: Ledger, history: History, rules: RulesView, clock: Clock, catalogue: Catalogue
+    ) -> None:
+        self.ledger = ledger
+        self.history = history
+        self.rules = rules
+        self.clock = clock
+        self.catalogue = catalogue
+
+    def now(self) -> int:
+        """Return the gateway's time, ms since 1970 UTC."""
+        return self.clock.now()
+
+    def cases(
+        self,
+        *,
+        state: str | None = None,
+        severity: str | None = None,
+        tenant: str | None = None,
+        device: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Case]:
+        """Return cases, newest first.
+
+        Raises:
+            UserError: a filter that cannot match anything, or a cursor that no page gave.
+        """
+        name = self._full_name(device, tenant)
+        if name == "":
+            return Page([])
+        return self.ledger.cases(
+            state=state, severity=severity, tenant=tenant, device=name, cursor=cursor, limit=limit
+        )
+
+    def case_file(self, case_id: str) -> CaseFile | None:
+        """Return a case with its history, None when there is no such case."""
+        case = self.ledger.case(case_id)
+        if case is None:
+            return None
+        return CaseFile(case, self.ledger.events(case_id), self.ledger.decisions(case_id=case_id))
+
+    def orders(
+        self,
+        *,
+        state: str | None = None,
+        tenant: str | None = None,
+        device: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[ServiceOrder]:
+        """Return orders, newest first.
+
+        Raises:
+            UserError: a filter that cannot match anything, or a cursor that no page gave.
+        """
+        name = self._full_name(device, tenant)
+        if name == "":
+            return Page([])
+        return self.ledger.orders(state=state, tenant=tenant, device=name, cursor=cursor, limit=limit)
+
+    def order(self, order_id: str) -> ServiceOrder | None:
+        """Return one order."""
+        return self.ledger.order(order_id)
+
+    def devices(
+        self,
+        *,
+        tenant: str | None = None,
+        device_class: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[DeviceRecord]:
+        """Return the devices that ever spoke, by name."""
+        return self.ledger.devices(tenant=tenant, device_class=device_class, cursor=cursor, limit=limit)
+
+    def search_devices(
+        self, text: str, *, device_class: str | None = None, limit: int = 100
+    ) -> Page[DeviceRecord]:
+        """Return devices whose name, model or serial contains every word of a text; no cursor."""
+        words = text.lower().split()
+        if not words:
+            return self.devices(device_class=device_class, limit=limit)
+        found = []
+        for record in self._every_device(device_class=device_class):
+            haystack = " ".join((str(record.id), *map(str, record.facts.values()))).lower()
+            if all(word in haystack for word in words):
+                found.append(record)
+                if len(found) == limit:
+                    break
+        return Page(found)
+
+    def device(self, device: DeviceId) -> DeviceRecord | None:
+        """Return one device, None when it never spoke."""
+        return self.ledger.device(device)
+
+    def latest(self, device: DeviceId, *, until: int | None = None) -> list[StoredReading]:
+        """Return the latest reading of each channel in the day before `until` (default: its last word)."""
+        if until is None:
+            last = self.history.telemetry(device, limit=1)
+            if not last:
+                return []
+            until = last[-1].ts + 1
+        latest = {
+            (reading.signal, reading.component): reading
+            for reading in self.history.telemetry(device, start=until - DAY_MS, end=until, step=DAY_MS)
+        }
+        return [latest[channel] for channel in sorted(latest)]
+
+    def telemetry(
+        self,
+        device: DeviceId,
+        *,
+        signal: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        step: int | None = None,
+        cursor: str | None = None,
+        limit: int = 10_000,
+    ) -> Page[StoredReading]:
+        """Return readings with start <= ts < end: the latest `limit`, the next page holds those before.
+
+        Each page is in order of time and never parts the readings of one instant.
+
+        Raises:
+            UserError: the cursor is of no page.
+        """
+        if cursor is not None:
+            if not cursor.isdecimal():
+                raise UserError(f"cursor: expected one that a page gave as next, got {cursor!r}")
+            end = int(cursor)
+        readings = self.history.telemetry(
+            device, signal=signal, start=start, end=end, step=step, limit=limit + 1
+        )
+        if len(readings) <= limit:
+            return Page(readings)
+        oldest = readings[0].ts
+        whole = [reading for reading in readings if reading.ts > oldest]
+        if not whole:
+            whole = self.history.telemetry(device, signal=signal, start=oldest, end=end, step=step)
+        return Page(whole, str(whole[0].ts))
+
+    def quarantine(
+        self, *, reason: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page[Quarantined]:
+        """Return what could not be used, newest first."""
+        return self.ledger.quarantine(reason=reason, cursor=cursor, limit=limit)
+
+    def totals(self) -> Totals:
+        """Count what is open and what is watched."""
+        newest = self.ledger.quarantine(limit=1).items
+        return Totals(
+            open_cases=_count(lambda cursor: self.ledger.cases(state="open", cursor=cursor, limit=SCAN_PAGE)),
+            open_orders=_count(
+                lambda cursor: self.ledger.orders(state="open", cursor=cursor, limit=SCAN_PAGE)
+            ),
+            devices=_count(lambda cursor: self.ledger.devices(cursor=cursor, limit=SCAN_PAGE)),
+            quarantined=Count(newest[0].number if newest else 0),
+        )
+
+    def _every_device(
+        self, *, tenant: str | None = None, device_class: str | None = None
+    ) -> Iterator[DeviceRecord]:
+        cursor = None
+        for _ in range(SEARCH_LIMIT // SCAN_PAGE):
+            page = self.ledger.devices(
+                tenant=tenant, device_class=device_class, cursor=cursor, limit=SCAN_PAGE
+            )
+            yield from page.items
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def _full_name(self, device: str | None, tenant: str | None) -> str | None:
+        """Return ``tenant/class/device`` of a filter that may be the bare name, ``""`` when nobody has it."""
+        if device is None:
+            return None
+        if device.count("/") == 2:
+            return device
+        if "/" in device:
+            raise UserError(f"device: expected tenant/class/device or the device's name, got {device!r}")
+        named = [str(record.id) for record in self._every_device(tenant=tenant) if record.id.device == device]
+        if len(named) > 1:
+            raise UserError(f"device: {device!r} is the name of several: {', '.join(named[:5])}")
+        return named[0] if named else ""
+
+
+def _count(page_after: Callable[[str | None], Page[T]]) -> Count:
+    number, cursor = 0, None
+    while number < COUNT_LIMIT:
+        page = page_after(cursor)
+        number += len(page.items)
+        cursor = page.next
+        if cursor is None:
+            return Count(number)
+    return Count(number, more=True)

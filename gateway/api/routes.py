@@ -1,0 +1,187 @@
+"""The routes under /api/v1. They are plain functions: FastAPI runs each on a thread, as the stores block."""
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from diagnostics.orders.model import ServiceOrder
+from gateway.api.documents import (
+    CaseDocument,
+    CaseFileDocument,
+    DeviceDocument,
+    PageDocument,
+    QuarantineDocument,
+    ReadingDocument,
+)
+from gateway.api.parameters import Cursor, DurationParameter, InstantParameter, Limit
+from gateway.api.problems import Problem, ProblemError
+from gateway.api.queries import Queries
+from gateway.api.views import Changes
+from rules.symbols import DeviceId
+
+_NOT_FOUND: dict[int | str, dict[str, object]] = {
+    404: {"description": "There is no such thing", "model": Problem}
+}
+
+router = APIRouter(prefix="/api/v1")
+
+
+def _queries(request: Request) -> Queries:
+    queries = request.app.state.queries
+    assert isinstance(queries, Queries)
+    return queries
+
+
+def _changes(request: Request) -> Changes:
+    changes: Changes = request.app.state.changes
+    return changes
+
+
+Reads = Annotated[Queries, Depends(_queries)]
+DeviceFilter = Annotated[str | None, Query(description="`tenant/class/device`, or a name that is unique")]
+CaseStateFilter = Literal["open", "suspected", "confirmed", "refuted", "cleared", "dismissed"]
+SeverityFilter = Literal["minor", "major", "critical"]
+OrderStateFilter = Literal[
+    "open",
+    "submitted",
+    "acknowledged",
+    "inProgress",
+    "pending",
+    "held",
+    "resolved",
+    "closed",
+    "cancelled",
+    "rejected",
+]
+
+
+@router.get("/devices", tags=["devices"])
+def list_devices(
+    *,
+    reads: Reads,
+    tenant: str | None = None,
+    device_class: Annotated[str | None, Query(alias="class")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> PageDocument[DeviceDocument]:
+    """List the devices that ever spoke, by name."""
+    page = reads.devices(tenant=tenant, device_class=device_class, cursor=cursor, limit=limit)
+    return PageDocument(items=[DeviceDocument.of(record) for record in page.items], next=page.next)
+
+
+@router.get("/devices/{tenant}/{device_class}/{device}", tags=["devices"], responses=_NOT_FOUND)
+def show_device(reads: Reads, tenant: str, device_class: str, device: str) -> DeviceDocument:
+    """Show what is known of one device."""
+    name = DeviceId(tenant, device_class, device)
+    record = reads.device(name)
+    if record is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"no device {name} ever spoke")
+    return DeviceDocument.of(record)
+
+
+@router.get("/devices/{tenant}/{device_class}/{device}/telemetry", tags=["devices"], responses=_NOT_FOUND)
+def list_readings(
+    *,
+    reads: Reads,
+    tenant: str,
+    device_class: str,
+    device: str,
+    signal: Annotated[
+        str | None, Query(description="`disk.temperature`, or with a component `disk.temperature@sda`")
+    ] = None,
+    start: Annotated[
+        InstantParameter | None, Query(alias="from", description="not before; RFC 3339 or ms")
+    ] = None,
+    end: Annotated[InstantParameter | None, Query(alias="to", description="before; RFC 3339 or ms")] = None,
+    step: Annotated[
+        DurationParameter | None, Query(description="keep the last reading of every such span")
+    ] = None,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=100_000, description="readings on a page")] = 10_000,
+) -> PageDocument[ReadingDocument]:
+    """List a device's readings in order of time: the latest `limit`; `next` leads to those before them."""
+    name = DeviceId(tenant, device_class, device)
+    if reads.device(name) is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"no device {name} ever spoke")
+    page = reads.telemetry(name, signal=signal, start=start, end=end, step=step, cursor=cursor, limit=limit)
+    return PageDocument(items=[ReadingDocument.of(reading) for reading in page.items], next=page.next)
+
+
+@router.get("/cases", tags=["cases"])
+def list_cases(
+    *,
+    reads: Reads,
+    state: CaseStateFilter | None = None,
+    severity: SeverityFilter | None = None,
+    tenant: str | None = None,
+    device: DeviceFilter = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> PageDocument[CaseDocument]:
+    """List cases, newest first. `open` is suspected or confirmed."""
+    page = reads.cases(
+        state=state, severity=severity, tenant=tenant, device=device, cursor=cursor, limit=limit
+    )
+    return PageDocument(items=[CaseDocument.of(case) for case in page.items], next=page.next)
+
+
+@router.get("/cases/{case_id}", tags=["cases"], responses=_NOT_FOUND)
+def show_case(reads: Reads, case_id: str) -> CaseFileDocument:
+    """Show a case with its evidence, self tests, timeline, and the ledger of why (not) an order."""
+    file = reads.case_file(case_id)
+    if file is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no case {case_id}")
+    return CaseFileDocument.of_file(file.case, file.events, file.decisions)
+
+
+@router.get("/orders", tags=["orders"])
+def list_orders(
+    *,
+    reads: Reads,
+    state: OrderStateFilter | None = None,
+    tenant: str | None = None,
+    device: DeviceFilter = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> PageDocument[ServiceOrder]:
+    """List service orders, newest first. `open` is none of resolved, closed, cancelled, rejected."""
+    page = reads.orders(state=state, tenant=tenant, device=device, cursor=cursor, limit=limit)
+    return PageDocument(items=page.items, next=page.next)
+
+
+@router.get("/orders/{order_id}", tags=["orders"], responses=_NOT_FOUND)
+def show_order(reads: Reads, order_id: str) -> ServiceOrder:
+    """Show one service order."""
+    order = reads.order(order_id)
+    if order is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no order {order_id}")
+    return order
+
+
+@router.get("/rules", tags=["rules"])
+def list_rules(reads: Reads) -> PageDocument[dict[str, object]]:
+    """List the rules that are being evaluated, as their packs spell them."""
+    return PageDocument(items=reads.rules.rules())
+
+
+@router.get("/quarantine", tags=["quarantine"])
+def list_quarantine(
+    reads: Reads, reason: str | None = None, cursor: Cursor = None, limit: Limit = 100
+) -> PageDocument[QuarantineDocument]:
+    """List what could not be used, newest first, each with its reason."""
+    page = reads.quarantine(reason=reason, cursor=cursor, limit=limit)
+    return PageDocument(items=[QuarantineDocument.of(row) for row in page.items], next=page.next)
+
+
+@router.get("/events", tags=["events"], response_class=EventSourceResponse)
+async def follow_events(request: Request) -> AsyncIterator[ServerSentEvent]:
+    """Follow changes as server-sent events: `case` and `order` carry the document as it now stands.
+
+    `lagged` tells a reader that was too slow how many changes it missed; it should read the lists anew.
+    """
+    yield ServerSentEvent(comment="following", retry=2000)
+    async for change in _changes(request).subscribe():
+        yield ServerSentEvent(event=change.event, data=change.document)

@@ -1,0 +1,44 @@
+"""What the API asks of the rest of the gateway, beyond the ports: protocols that the service fulfils."""
+
+from collections.abc import AsyncIterator
+from typing import Literal, NamedTuple, Protocol
+
+
+class Health(Protocol):
+    """How the gateway is."""
+
+    def alive(self) -> bool:
+        """Whether the process does its work; false asks the supervisor for a restart."""
+        ...
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether it is subscribed at the broker and recovered, and what is still missing if not."""
+        ...
+
+
+class RulesView(Protocol):
+    """The rules that are being evaluated."""
+
+    def rules(self) -> list[dict[str, object]]:
+        """Return every rule as its pack spells it: ``id``, ``fault``, ``when``, ``hold`` and so on."""
+        ...
+
+
+class Change(NamedTuple):
+    """Something that was committed to the ledger, or news of the feed itself.
+
+    Attributes:
+        event: ``case``, ``order``; ``lagged`` tells a slow reader how many changes it missed.
+        document: the case or the order as the API shows it; ``{"missed": n}`` for ``lagged``.
+    """
+
+    event: Literal["case", "order", "lagged"]
+    document: dict[str, object]
+
+
+class Changes(Protocol):
+    """Where changes of cases and orders can be followed."""
+
+    def subscribe(self) -> AsyncIterator[Change]:
+        """Yield every change from now on, until the reader leaves or the gateway stops."""
+        ...
