@@ -32,8 +32,19 @@ class Section(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
 
+class Host(Section):
+    """The device around a component that has a model and a serial number of its own."""
+
+    model: str | None
+    serial: str | None
+
+
 class OrderDevice(Section):
-    """What is broken."""
+    """What is broken.
+
+    Model, serial and firmware are the faulty component's own where it told them; then `host` has the
+    device's. Without a host they are the device's.
+    """
 
     device_class: str = Field(alias="class")
     device: str
@@ -42,6 +53,7 @@ class OrderDevice(Section):
     serial: str | None
     firmware: str | None
     parent: str | None
+    host: Host | None = None
 
 
 class Iris(Section):
@@ -52,13 +64,14 @@ class Iris(Section):
 
 
 class OrderFault(Section):
-    """Which fault, in the words of the fault catalogue."""
+    """Which fault, in the words of the fault catalogue. `danger`: someone or something can come to harm."""
 
     code: str
     title: str
     severity: Literal["minor", "major", "critical"]
     symptom: str | None
     iris: Iris | None
+    danger: bool = False
 
 
 class Cause(Section):
@@ -137,7 +150,7 @@ class Provider(Section):
 
 
 class Service(Section):
-    """How, by whom and until when."""
+    """How, by whom and until when. Urgency: U1 at once or safety, U2 within two days, U3 planned."""
 
     channel: Literal["on_site", "carry_in", "mail_in", "parts_only", "remote"] | None
     provider: Provider | None
@@ -145,6 +158,7 @@ class Service(Section):
     minutes: int | None
     respond_by: str | None
     resolve_by: str | None
+    urgency: Literal["U1", "U2", "U3"] | None = None
 
 
 class OrderPart(Section):
@@ -172,19 +186,21 @@ class Return(Section):
 
 
 class Customs(Section):
-    """What a shipment across a customs border must say."""
+    """What a shipment across a customs border must say; `value` in `currency`."""
 
     tariff_number: str | None
     origin_country: str | None
     value: float | None
+    currency: str | None = None
 
 
 class Logistics(Section):
-    """Both ways of the part."""
+    """Both ways of the part, and the way of the device where it is brought or mailed to the repairer."""
 
     outbound: Leg | None
     return_leg: Return | None = Field(alias="return")
     customs: Customs | None
+    device: Leg | None = None
 
 
 class Estimate(Section):

@@ -1,0 +1,191 @@
+"""Fills in a service order from a case, the device's facts, the registry and the fault catalogue.
+
+Nothing is guessed: what is not known is None and stands in `missing` with the reason, so that whoever
+dispatches sees at once what to ask.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from diagnostics.case import Case
+from diagnostics.faults import Fault, FaultCatalogue
+from diagnostics.orders.diagnosis import diagnose
+from diagnostics.orders.entitlement import entitle
+from diagnostics.orders.estimate import estimate
+from diagnostics.orders.gaps import Gaps
+from diagnostics.orders.household import owner_of, site_of, site_section
+from diagnostics.orders.logistics import destination_of, route
+from diagnostics.orders.model import (
+    Iris,
+    Links,
+    OrderFault,
+    OrderState,
+    Provider,
+    Service,
+    ServiceOrder,
+)
+from diagnostics.orders.provider import Assignment, assign
+from diagnostics.orders.registry import Registry
+from diagnostics.orders.sla import due
+from diagnostics.orders.subject import identify
+from diagnostics.orders.supply import needs_of, supply
+from rules.times import to_rfc3339
+
+
+def order_id(case: Case) -> str:
+    """Return ``SO-`` and 12 letters and digits, derived from device, component, fault and onset.
+
+    The same case gives the same id whenever and wherever it is worked on. 60 bits of SHA-256: among ten
+    million orders two share an id with a probability of about 1 in 20,000.
+    """
+    named = (case.tenant, case.device_class, case.device, case.component, case.fault, str(case.onset))
+    digest = hashlib.sha256("\0".join(named).encode("utf-8", "surrogatepass")).digest()
+    return "SO-" + base64.b32encode(digest[:8]).decode("ascii")[:12]
+
+
+def prefill(
+    *,
+    case: Case,
+    confirmed_by: str,
+    explanation: str,
+    confidence: float | None,
+    facts: Mapping[str, object],
+    registry: Registry,
+    faults: FaultCatalogue,
+    opened_at: int,
+    reason: str,
+    console_url: str | None,
+    parts_hint: Sequence[str] = (),
+) -> ServiceOrder:
+    """Return the service order of a case.
+
+    Args:
+        case: what is broken, with evidence and self tests.
+        confirmed_by: what confirmed it, in plain words.
+        explanation: what was seen, in plain words.
+        confidence: 0 to 1; None when nothing defensible is known.
+        facts: what the device said of itself; any JSON, what cannot be used counts as not said.
+        registry: owners, sites, coverage, parts, stock, repairers; may be empty.
+        faults: the fault catalogue.
+        opened_at: ms since 1970 UTC.
+        reason: why it is opened, a `diagnostics.decision.Reason`.
+        console_url: what links begin with; None for no link.
+        parts_hint: kinds of parts or part numbers of the rule, in place of the catalogue's kinds.
+    """
+    gaps = Gaps()
+    fault = faults.get(case.fault)
+    if fault is None:
+        gaps.add("fault.symptom", f"fault {case.fault} is not in the fault catalogue")
+    subject = identify(case, facts, registry, returns=fault is not None and fault.returns, gaps=gaps)
+    customer = owner_of(subject.entry, registry, gaps)
+    site = site_of(subject.entry, registry, gaps)
+    entitlement, payer = entitle(
+        registry=registry,
+        device=subject.id,
+        model=subject.model,
+        fault=case.fault,
+        opened_at=opened_at,
+        zone=site.time_zone or customer.time_zone,
+        gaps=gaps,
+    )
+    skills = faults.skills(fault, case.device_class)
+    assignment = assign(
+        registry=registry,
+        tenant=case.tenant,
+        country=site.country,
+        channels=faults.channels(fault, case.device_class),
+        skills=skills,
+        gaps=gaps,
+    )
+    destination = destination_of(assignment, site)
+    needs = needs_of(fault, parts_hint)
+    if fault is None and not needs:
+        gaps.add("parts", f"fault {case.fault} is not in the fault catalogue and its rule names no parts")
+    supplied = supply(
+        needs=needs, registry=registry, subject=subject, destination=destination.country, gaps=gaps
+    )
+    logistics = route(
+        supply=supplied,
+        needed=bool(needs),
+        fault=fault,
+        assignment=assignment,
+        site=site,
+        destination=destination,
+        gaps=gaps,
+    )
+    service = _service(
+        case=case,
+        fault=fault,
+        faults=faults,
+        assignment=assignment,
+        skills=skills,
+        opened_at=opened_at,
+        gaps=gaps,
+    )
+    costs = estimate(supply=supplied, assignment=assignment, minutes=service.minutes, payer=payer, gaps=gaps)
+    number = order_id(case)
+    return ServiceOrder(
+        order_id=number,
+        tenant=case.tenant,
+        state=OrderState.SUBMITTED,
+        opened_at=to_rfc3339(opened_at),
+        case_id=case.case_id,
+        reason=reason,
+        device=subject.section,
+        fault=_fault(case, fault),
+        diagnosis=diagnose(
+            case=case,
+            fault=fault,
+            confirmed_by=confirmed_by,
+            explanation=explanation,
+            confidence=confidence,
+        ),
+        customer=customer,
+        site=site_section(site),
+        entitlement=entitlement,
+        service=service,
+        parts=[line.section() for line in supplied.lines],
+        logistics=logistics,
+        estimate=costs,
+        missing=gaps.entries(),
+        links=Links(console=f"{console_url.rstrip('/')}/orders/{number}" if console_url else None),
+    )
+
+
+def _fault(case: Case, fault: Fault | None) -> OrderFault:
+    coded = fault is not None and (fault.iris.condition or fault.iris.symptom)
+    return OrderFault(
+        code=case.fault,
+        title=fault.title if fault else case.title,
+        severity=case.severity,
+        symptom=fault.symptom if fault else None,
+        iris=Iris(condition=fault.iris.condition, symptom=fault.iris.symptom) if fault and coded else None,
+        danger=fault is not None and fault.danger,
+    )
+
+
+def _service(
+    *,
+    case: Case,
+    fault: Fault | None,
+    faults: FaultCatalogue,
+    assignment: Assignment,
+    skills: Sequence[str],
+    opened_at: int,
+    gaps: Gaps,
+) -> Service:
+    urgency = fault.urgency_for(case.evidence) if fault else faults.urgency_of(case.severity)
+    respond_by, resolve_by = due(faults, urgency, opened_at)
+    minutes = fault.minutes if fault else None
+    gaps.require("service.minutes", minutes, "the fault catalogue does not say how long the repair takes")
+    repairer = assignment.repairer
+    return Service(
+        channel=assignment.channel,
+        provider=Provider(id=repairer.id, name=repairer.name) if repairer else None,
+        skills=list(skills),
+        minutes=minutes,
+        respond_by=respond_by,
+        resolve_by=resolve_by,
+        urgency=urgency,
+    )

@@ -1,0 +1,235 @@
+"""The registry: what is known of devices, owners, sites, coverage, parts, stock and repairers.
+
+Pure values; `gateway.registry` reads them from files. An empty registry is a good registry: orders say what
+is missing.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Literal
+
+from diagnostics.faults import ServiceChannel
+from rules.symbols import DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEntry:
+    """A device as the registry has it; what the device says of itself goes before it.
+
+    Attributes:
+        parent: name of the device that it is a part of or connected through.
+        owner: key of `Registry.owners`.
+        site: key of `Registry.sites`.
+        bought: date of purchase, from which coverage by model counts.
+    """
+
+    id: DeviceId
+    model: str | None = None
+    serial: str | None = None
+    firmware: str | None = None
+    parent: str | None = None
+    owner: str | None = None
+    site: str | None = None
+    bought: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose device it is.
+
+    Attributes:
+        contact: an address or a number, as a person would use it.
+        language: BCP 47 tag.
+        time_zone: IANA name.
+    """
+
+    id: str
+    name: str | None = None
+    contact: str | None = None
+    language: str | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteEntry:
+    """Where devices stand; `country` is ISO 3166-1 alpha-2, `time_zone` an IANA name."""
+
+    id: str
+    address: str | None = None
+    country: str | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A warranty or a service contract, of one device or of a model from its purchase.
+
+    Attributes:
+        device: of this device; None when by model.
+        model: of models that match this glob; None when by device.
+        starts: first day; None: the date of purchase.
+        ends: last day that is covered; None: after `months`, without those until cancelled.
+        months: length from the first day.
+        text: what is covered, in plain words.
+        contract: number to quote.
+        excludes: globs of fault codes that are not covered, such as ``battery.worn``.
+    """
+
+    kind: Literal["warranty", "contract"]
+    tenant: str
+    device: DeviceId | None = None
+    model: str | None = None
+    starts: date | None = None
+    ends: date | None = None
+    months: int | None = None
+    text: str | None = None
+    contract: str | None = None
+    excludes: tuple[str, ...] = ()
+
+    def excluded(self, fault: str) -> bool:
+        """Whether a fault is not covered."""
+        return any(fnmatchcase(fault, pattern) for pattern in self.excludes)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A spare part.
+
+    Attributes:
+        kind: as in the fault catalogue: ``drain_pump``.
+        models: globs of the models that it fits, of the device or of the component that it replaces.
+        tenant: None when it serves all.
+        price: of one, in `currency`.
+        tariff_number: of the Harmonized System, for customs.
+        origin_country: where it was made, ISO 3166-1 alpha-2.
+        return_required: whether the faulty one must come back; None: as the fault catalogue says.
+    """
+
+    number: str
+    title: str
+    kind: str
+    models: tuple[str, ...]
+    tenant: str | None = None
+    price: Decimal | None = None
+    currency: str | None = None
+    tariff_number: str | None = None
+    origin_country: str | None = None
+    return_required: bool | None = None
+
+    def fit(self, model: str | None) -> int | None:
+        """Say how closely the part is made for a model: letters matched literally; None when it does not fit.
+
+        A part for every model (``*``) fits an unknown one too. Upper and lower case are alike.
+        """
+        closeness = [
+            len(pattern) - pattern.count("*") - pattern.count("?")
+            for pattern in self.models
+            if pattern == "*" or (model is not None and fnmatchcase(model.casefold(), pattern.casefold()))
+        ]
+        return max(closeness, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """How many of a part a warehouse has; `country` is the warehouse's."""
+
+    warehouse: str
+    country: str
+    part: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repairer:
+    """An authorised service provider.
+
+    Attributes:
+        tenants: brands that it may work for; empty: all.
+        countries: where it serves.
+        country: where its workshop is, ISO 3166-1 alpha-2.
+        address: of the workshop, where devices and parts are sent to.
+        labour_rate: an hour, in `currency`.
+        travel_fee: of one visit.
+        shipping_fee: of a device that is mailed in, both ways.
+    """
+
+    id: str
+    name: str
+    countries: tuple[str, ...]
+    channels: tuple[ServiceChannel, ...]
+    skills: tuple[str, ...]
+    tenants: tuple[str, ...] = ()
+    country: str | None = None
+    address: str | None = None
+    currency: str | None = None
+    labour_rate: Decimal | None = None
+    travel_fee: Decimal | None = None
+    shipping_fee: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All of it, with the indexes that filling in an order needs.
+
+    The order of repairers is the order of preference.
+    """
+
+    devices: Mapping[DeviceId, DeviceEntry] = field(default_factory=dict)
+    owners: Mapping[str, Owner] = field(default_factory=dict)
+    sites: Mapping[str, SiteEntry] = field(default_factory=dict)
+    coverages: Sequence[Coverage] = ()
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    stock: Sequence[Stock] = ()
+    repairers: Sequence[Repairer] = ()
+
+    def coverages_of(self, device: DeviceId, model: str | None) -> list[Coverage]:
+        """Return what covers a device or its model, past and future included, in the registry's order."""
+        named, by_model = self._coverages
+        return [
+            *named.get(device, ()),
+            *(
+                term
+                for term in by_model.get(device.tenant, ())
+                if model is not None
+                and term.model is not None
+                and fnmatchcase(model.casefold(), term.model.casefold())
+            ),
+        ]
+
+    def parts_of_kind(self, kind: str, tenant: str) -> list[Part]:
+        """Return the parts of a kind that serve a tenant."""
+        return [part for part in self._parts_by_kind.get(kind, ()) if part.tenant in (None, tenant)]
+
+    def stock_of(self, number: str) -> Sequence[Stock]:
+        """Return what the warehouses say of a part."""
+        return self._stock_by_part.get(number, ())
+
+    @cached_property
+    def _coverages(self) -> tuple[dict[DeviceId, list[Coverage]], dict[str, list[Coverage]]]:
+        named: dict[DeviceId, list[Coverage]] = defaultdict(list)
+        by_model: dict[str, list[Coverage]] = defaultdict(list)
+        for term in self.coverages:
+            if term.device is not None:
+                named[term.device].append(term)
+            else:
+                by_model[term.tenant].append(term)
+        return dict(named), dict(by_model)
+
+    @cached_property
+    def _parts_by_kind(self) -> dict[str, list[Part]]:
+        kinds: dict[str, list[Part]] = defaultdict(list)
+        for part in self.parts.values():
+            kinds[part.kind].append(part)
+        return dict(kinds)
+
+    @cached_property
+    def _stock_by_part(self) -> dict[str, list[Stock]]:
+        parts: dict[str, list[Stock]] = defaultdict(list)
+        for stock in self.stock:
+            parts[stock.part].append(stock)
+        return dict(parts)

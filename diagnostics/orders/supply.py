@@ -1,0 +1,178 @@
+"""Which parts, and out of which warehouse: kinds become part numbers that fit the model and are in stock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from diagnostics.faults import Fault, PartNeed
+from diagnostics.orders.borders import customs_border
+from diagnostics.orders.gaps import Gaps
+from diagnostics.orders.model import OrderPart
+from diagnostics.orders.registry import Part, Registry, Stock
+from diagnostics.orders.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyLine:
+    """A part that was chosen.
+
+    Attributes:
+        stock: the warehouse's stock that it comes from, None when none has enough.
+        in_stock: None when no warehouse says anything of the part.
+    """
+
+    part: Part
+    quantity: int
+    stock: Stock | None
+    in_stock: bool | None
+
+    def section(self) -> OrderPart:
+        """Return its section of the order."""
+        return OrderPart(
+            part=self.part.number,
+            title=self.part.title,
+            quantity=self.quantity,
+            warehouse=self.stock.warehouse if self.stock else None,
+            in_stock=self.in_stock,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """All parts of an order.
+
+    Attributes:
+        lines: those that were found.
+        complete: whether every kind that is needed was found; true when none is needed.
+    """
+
+    lines: tuple[SupplyLine, ...]
+    complete: bool
+
+    @property
+    def warehouses(self) -> list[str]:
+        """The warehouses that parts come from, each once."""
+        return list(dict.fromkeys(line.stock.warehouse for line in self.lines if line.stock))
+
+
+def needs_of(fault: Fault | None, hints: Sequence[str]) -> list[PartNeed | str]:
+    """Return what is needed: the rule's kinds or part numbers where it names any, else the catalogue's kinds.
+
+    A text is a hint that the caller has to look up; quantities of known kinds are the catalogue's.
+    """
+    known = {need.kind: need for need in (fault.parts if fault else ())}
+    if not hints:
+        return list(known.values())
+    return [known.get(hint, hint) for hint in dict.fromkeys(hints)]
+
+
+def supply(
+    *,
+    needs: Sequence[PartNeed | str],
+    registry: Registry,
+    subject: Subject,
+    destination: str | None,
+    gaps: Gaps,
+) -> Supply:
+    """Choose part numbers and warehouses.
+
+    Among parts of a kind that fit, the one that is in stock nearest goes first, then the one made more
+    closely for the model. Near is: the destination's country, then its customs territory, then anywhere.
+
+    Args:
+        needs: kinds, or texts that are part numbers or kinds.
+        registry: parts and stock.
+        subject: whose model the parts must fit.
+        destination: country that the parts are sent to.
+        gaps: where a kind without part and a part without stock are noted.
+    """
+    chosen: list[tuple[Part, int]] = []
+    for need in needs:
+        part, quantity = _choose(need, registry, subject, destination, gaps)
+        if part is not None:
+            chosen.append((part, quantity))
+    served = [stock.warehouse for part, quantity in chosen for stock in _enough(registry, part, quantity)]
+    lines = []
+    for number, (part, quantity) in enumerate(chosen):
+        # Nearest first; of equally near warehouses the one that has most of the order.
+        offers = sorted(
+            _enough(registry, part, quantity),
+            key=lambda stock: (
+                -_nearness(stock, destination),
+                -served.count(stock.warehouse),
+                stock.warehouse,
+            ),
+        )
+        lines.append(
+            _line(
+                part=part,
+                quantity=quantity,
+                offers=offers,
+                reports=registry.stock_of(part.number),
+                path=f"parts[{number}]",
+                gaps=gaps,
+            )
+        )
+    return Supply(tuple(lines), complete=len(lines) == len(needs))
+
+
+def _choose(
+    need: PartNeed | str, registry: Registry, subject: Subject, destination: str | None, gaps: Gaps
+) -> tuple[Part | None, int]:
+    if isinstance(need, str):
+        named = registry.parts.get(need)
+        if named is not None and named.tenant in (None, subject.id.tenant):
+            return named, 1
+    kind, quantity = (need, 1) if isinstance(need, str) else (need.kind, need.quantity)
+    of_kind = registry.parts_of_kind(kind, subject.id.tenant)
+    ranked = []
+    for part in of_kind:
+        closeness = [fit for fit in map(part.fit, subject.models) if fit is not None]
+        if closeness:
+            offers = [_nearness(stock, destination) for stock in _enough(registry, part, quantity)]
+            own = part.tenant is not None
+            ranked.append((-max(offers, default=-1), not own, -max(closeness), part.number, part))
+    if ranked:
+        return min(ranked)[-1], quantity
+    gaps.add("parts", _why_none(kind, of_kind, subject))
+    return None, quantity
+
+
+def _why_none(kind: str, of_kind: Sequence[Part], subject: Subject) -> str:
+    if not of_kind:
+        return f"the registry has no part of kind {kind} for {subject.id.tenant}"
+    models = [model for model in dict.fromkeys(subject.models) if model is not None]
+    if not models:
+        return f"the model is not known, so no part of kind {kind} can be chosen"
+    return f"no part of kind {kind} fits model {' or '.join(models)}"
+
+
+def _line(
+    *,
+    part: Part,
+    quantity: int,
+    offers: Sequence[Stock],
+    reports: Sequence[Stock],
+    path: str,
+    gaps: Gaps,
+) -> SupplyLine:
+    if offers:
+        return SupplyLine(part, quantity, offers[0], in_stock=True)
+    if reports:
+        gaps.add(f"{path}.warehouse", f"no warehouse has {quantity} of part {part.number} in stock")
+        return SupplyLine(part, quantity, None, in_stock=False)
+    why = f"no warehouse says whether it has part {part.number}"
+    gaps.add(f"{path}.warehouse", why)
+    gaps.add(f"{path}.in_stock", why)
+    return SupplyLine(part, quantity, None, in_stock=None)
+
+
+def _enough(registry: Registry, part: Part, quantity: int) -> list[Stock]:
+    return [stock for stock in registry.stock_of(part.number) if stock.quantity >= quantity]
+
+
+def _nearness(stock: Stock, destination: str | None) -> int:
+    if destination is None:
+        return 0
+    if stock.country == destination:
+        return 2
+    return 0 if customs_border(stock.country, destination) else 1
