@@ -1,1 +1,1 @@
-"""Stores of readings."""
+"""Stores of readings: all that devices said, kept in the order in which it came."""
