@@ -16,6 +16,8 @@ from typing import Literal
 from diagnostics.faults import ServiceChannel
 from rules.symbols import DeviceId
 
+CoverageKind = Literal["warranty", "contract"]
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceEntry:
@@ -80,7 +82,7 @@ class Coverage:
         excludes: globs of fault codes that are not covered, such as ``battery.worn``.
     """
 
-    kind: Literal["warranty", "contract"]
+    kind: CoverageKind
     tenant: str
     device: DeviceId | None = None
     model: str | None = None

@@ -134,5 +134,5 @@ def _note_contradictions(told: Identity, entry: DeviceEntry | None, gaps: Gaps) 
         if said and registered and said.casefold() != registered.strip().casefold():
             gaps.add(
                 f"device.{name}",
-                f"the device says {said}, the registry {registered}: check that owner and coverage are its own",
+                f"the device says {said}, the registry {registered}: check owner and coverage",
             )

@@ -1,0 +1,253 @@
+"""CSV tables of the user's: read cell by cell, and every problem told with file, line and column."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import available_timezones
+
+from gateway.errors import OutsideError
+
+Word = TypeVar("Word", bound=str)
+
+#: Separates several values in one cell.
+LIST_SEPARATOR = ";"
+
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")  # contract section 1
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_AMOUNT = re.compile(r"\d{1,12}(\.\d{1,6})?")
+_COUNT = re.compile(r"\d{1,9}")
+_LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[A-Za-z0-9]{2,8})*")  # the shape of BCP 47
+_KIND = re.compile(r"[a-z][a-z0-9_]*")
+_TARIFF = re.compile(r"\d{4}[. ]?\d{2}([. ]?\d{2}){0,3}")  # HS of 6 digits, national ones of up to 12
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+#: ISO 3166-1 alpha-2. The list is here because the commonest mistake, UK or EL, has the right shape.
+_COUNTRY_CODES = """
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT
+BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH
+ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT
+HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS
+LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI
+NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG
+SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG
+UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+"""
+_COUNTRIES = frozenset(_COUNTRY_CODES.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns that a file may have; `required` must be there and filled in."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Both."""
+        return self.required + self.optional
+
+
+class Row:
+    """One record; reading a cell that is wrong notes the problem and gives nothing."""
+
+    def __init__(self, where: str, cells: dict[str, str], problems: list[str]) -> None:
+        self._where = where
+        self._cells = cells
+        self._problems = problems
+
+    @property
+    def line(self) -> str:
+        """Where it stands, ``file:line``."""
+        return self._where
+
+    def wrong(self, column: str, expected: str, got: str | None = None) -> None:
+        """Note that a cell is not as expected; `got` in place of the cell's own text."""
+        found = repr(self.text(column) or "") if got is None else got
+        self._problems.append(f"{self._where}: {column}: expected {expected}, got {found}")
+
+    def text(self, column: str) -> str | None:
+        """Return a cell without the space around it, None when it is empty or its column is not there."""
+        return self._cells.get(column, "").strip() or None
+
+    def name(self, column: str) -> str:
+        """Return a level of a topic: tenant or device."""
+        return self._checked(column, _NAME.fullmatch, "1 to 64 of letters, digits and _.:-") or ""
+
+    def kind(self, column: str) -> str:
+        """Return a kind of part, as the fault catalogue spells them."""
+        return self._checked(column, _KIND.fullmatch, "a kind such as drain_pump") or ""
+
+    def tariff(self, column: str) -> str | None:
+        """Return a tariff number."""
+        return self._checked(column, _TARIFF.fullmatch, "a tariff number of 6 to 12 digits such as 8413.70")
+
+    def choice(self, column: str, words: Sequence[Word]) -> Word | None:
+        """Return a cell that is one of a few words."""
+        value = self._checked(column, words.__contains__, f"one of {', '.join(words)}")
+        return next((word for word in words if word == value), None)
+
+    def day(self, column: str) -> date | None:
+        """Return a date."""
+        expected = "a date such as 2026-01-31"
+        value = self._checked(column, _DAY.fullmatch, expected)
+        if value is None:
+            return None
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.wrong(column, expected)
+            return None
+
+    def amount(self, column: str) -> Decimal | None:
+        """Return an amount of money, not negative."""
+        value = self._checked(column, _AMOUNT.fullmatch, "an amount such as 12.50")
+        return None if value is None else Decimal(value)
+
+    def count(self, column: str) -> int | None:
+        """Return a whole number, not negative."""
+        value = self._checked(column, _COUNT.fullmatch, "a whole number")
+        return None if value is None else int(value)
+
+    def truth(self, column: str) -> bool | None:
+        """Return yes or no."""
+        value = self.choice(column, ("yes", "no"))
+        return None if value is None else value == "yes"
+
+    def country(self, column: str) -> str | None:
+        """Return a country."""
+        return self._checked(column, _COUNTRIES.__contains__, "a country by ISO 3166 such as DE or GB")
+
+    def currency(self, column: str) -> str | None:
+        """Return a currency."""
+        return self._checked(column, _CURRENCY.fullmatch, "a currency by ISO 4217 such as EUR")
+
+    def language(self, column: str) -> str | None:
+        """Return a language."""
+        return self._checked(column, _LANGUAGE.fullmatch, "a language by BCP 47 such as de or pt-BR")
+
+    def time_zone(self, column: str) -> str | None:
+        """Return a time zone."""
+        return self._checked(column, available_zones().__contains__, "a time zone such as Europe/Berlin")
+
+    def several(
+        self, column: str, check: Callable[[str], object] = bool, expected: str = "texts"
+    ) -> tuple[str, ...]:
+        """Return the values of a cell that holds several, separated by semicolons."""
+        values = tuple(filter(None, map(str.strip, (self.text(column) or "").split(LIST_SEPARATOR))))
+        if not all(map(check, values)):
+            self.wrong(column, f"{expected}, several separated by {LIST_SEPARATOR}")
+        return values
+
+    def countries(self, column: str) -> tuple[str, ...]:
+        """Return several countries."""
+        return self.several(column, _COUNTRIES.__contains__, "countries by ISO 3166 such as DE or GB")
+
+    def names(self, column: str) -> tuple[str, ...]:
+        """Return several levels of topics."""
+        return self.several(column, _NAME.fullmatch, "names of letters, digits and _.:-")
+
+    def choices(self, column: str, words: Sequence[Word]) -> tuple[Word, ...]:
+        """Return several of a few words."""
+        values = self.several(column, words.__contains__, f"any of {', '.join(words)}")
+        return tuple(word for value in values for word in words if word == value)
+
+    def _checked(self, column: str, check: Callable[[str], object], expected: str) -> str | None:
+        value = self.text(column)
+        if value is None or check(value):
+            return value
+        self.wrong(column, expected)
+        return None
+
+
+@cache
+def available_zones() -> frozenset[str]:
+    """Return the names of all time zones."""
+    return frozenset(available_timezones())
+
+
+class Table:
+    """A CSV file: UTF-8 with or without byte order mark, commas, the columns' names in its first line.
+
+    Attributes:
+        whole: false when a part of the file could not be read as a table, so that records may be absent.
+    """
+
+    def __init__(self, path: Path, columns: Columns, problems: list[str]) -> None:
+        self._path = path
+        self._columns = columns
+        self._problems = problems
+        self.whole = True
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the records; those whose required cells are empty too, with the problem noted.
+
+        Raises:
+            OutsideError: the file is there and cannot be read.
+        """
+        text = self._text()
+        if text is None:
+            return
+        records = csv.reader(io.StringIO(text, newline=""), strict=True)
+        try:
+            header = [cell.strip() for cell in next(records, [])]
+            if not self._header_is_right(header):
+                return
+            line = records.line_num + 1
+            for cells in records:
+                row_line, line = line, records.line_num + 1
+                if not any(map(str.strip, cells)):
+                    continue
+                if len(cells) != len(header):
+                    self._broken(row_line, f"row: expected {len(header)} cells, got {len(cells)}")
+                    continue
+                row = Row(
+                    f"{self._path.name}:{row_line}", dict(zip(header, cells, strict=True)), self._problems
+                )
+                for column in self._columns.required:
+                    if row.text(column) is None:
+                        row.wrong(column, "a value")
+                yield row
+        except csv.Error as error:
+            self._broken(records.line_num, f"row: expected CSV, got something else: {error}")
+
+    def _text(self) -> str | None:
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise OutsideError(f"{self._path}: {error.strerror}") from None
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            # The decoder has taken a byte order mark off before it counts; newlines are counted from there.
+            line = error.object.count(b"\n", 0, error.start) + 1
+            self._broken(line, f"file: expected UTF-8, got byte {error.object[error.start]:#04x}")
+            return None
+
+    def _header_is_right(self, header: list[str]) -> bool:
+        known, required = self._columns.all, self._columns.required
+        if len(header) == 1 and LIST_SEPARATOR in header[0]:
+            self._broken(1, "header: expected columns separated by commas, got semicolons")
+            return False
+        for column in header:
+            if column not in known:
+                self._broken(1, f"{column or 'header'}: expected one of {', '.join(known)}, got {column!r}")
+        for column in sorted({column for column in header if header.count(column) > 1}):
+            self._broken(1, f"{column}: expected each column once, got {header.count(column)}")
+        for column in required:
+            if column not in header:
+                self._broken(1, f"{column}: expected this column, got {', '.join(header) or 'no header'}")
+        return self.whole
+
+    def _broken(self, line: int, problem: str) -> None:
+        self.whole = False
+        self._problems.append(f"{self._path.name}:{line}: {problem}")
