@@ -1,0 +1,49 @@
+"""The columns of a `ReadingBatch`, collected message by message without a loop over readings."""
+
+from collections.abc import Collection
+from itertools import chain
+
+import numpy as np
+
+from rules.batch import ReadingBatch, Value
+
+
+class Columns:
+    """Messages and readings of the batch that is being decoded.
+
+    Channels and kinds of a message come as the bytes of its int32 and int8 columns, so that joining them is
+    one copy; the values wait as Python objects (float, bool, or None for unknown) for one conversion.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, int, int, bytes, bytes, Collection[Value]]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, row: tuple[int, int, int, bytes, bytes, Collection[Value]]) -> None:
+        """Append one message.
+
+        Args:
+            row: number of the device in `Symbols.devices`; device time and time of arrival, ms since 1970
+                UTC, arrival not less than that of the row before; the readings' channels, int32 in the
+                machine's order; their kinds, int8; their values, as many, None for unknown, a text's number
+                for a text.
+        """
+        self._rows.append(row)
+
+    def build(self) -> ReadingBatch:
+        """Return the columns."""
+        device, ts, arrival, channels, kinds, values = (
+            zip(*self._rows, strict=True) if self._rows else ((),) * 6
+        )
+        rows = np.arange(len(self._rows), dtype=np.int32)
+        return ReadingBatch(
+            device=np.array(device, dtype=np.int32),
+            ts=np.array(ts, dtype=np.int64),
+            arrival=np.array(arrival, dtype=np.int64),
+            message=np.repeat(rows, [len(column) for column in kinds]) if self._rows else rows,
+            channel=np.frombuffer(b"".join(channels), dtype=np.int32),
+            value=np.array(list(chain.from_iterable(values)), dtype=np.float64),
+            kind=np.frombuffer(b"".join(kinds), dtype=np.int8),
+        )
