@@ -63,6 +63,7 @@ class Symbols:
         self.devices: Interner[DeviceId] = Interner()
         self.channels: Interner[Channel] = Interner()
         self.texts: Interner[str] = Interner()
+        self.components: Interner[str] = Interner()
         self._channel_of_key: dict[str, int] = {}
 
     def channel(self, key: str) -> int:

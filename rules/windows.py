@@ -132,12 +132,12 @@ class Window:
 def _step(previous: Float64, value: Float64) -> Float64:
     """Return what a counter grew by: after a reset, a smaller value, it counts from zero."""
     step = np.where(value < previous, value, value - previous)
-    return np.asarray(np.where(np.isnan(previous), 0.0, step))
+    return np.where(np.isnan(previous), 0.0, step)
 
 
 def _changed(previous: Float64, value: Float64) -> Float64:
     """Return 1 where a reading differs from the one before it, 0 where there was none before."""
-    return ((value != previous) & ~np.isnan(previous)).astype(np.float64)
+    return np.where((value != previous) & ~np.isnan(previous), 1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """A typed tree becomes one function over lanes: numpy in, numpy out.
 
-Inside, everything is float64: true is 1, false is 0, a text is its number among the interned texts, unknown is
-nan. Three-valued logic is then arithmetic: a product of 0 and 1 and nan is Kleene's ``and`` save that a false
-side must win over an unknown one.
+Inside, everything is float64: true is 1, false is 0, a text is its number among the interned texts,
+unknown is nan. Three-valued logic is then arithmetic: a product of 0, 1 and nan is Kleene's ``and``, save
+that a false side must win over an unknown one.
 """
 
 from collections.abc import Callable
@@ -117,22 +117,28 @@ class _Compiler:
         match node:
             case Constant():
                 return self._constant(node)
-            case SignalValue():
-                signal = self._binder.bind_signal(node)
-                return lambda lanes: lanes.signal(signal)
-            case WindowValue():
-                window = self._binder.bind_window(node)
-                return lambda lanes: lanes.window(window)
-            case Absent():
-                silence = self._binder.bind_absent(node)
-                return lambda lanes: lanes.absent(silence)
-            case FactValue():
-                fact = self._binder.bind_fact(node)
-                return lambda lanes: lanes.fact(fact, mode)
+            case SignalValue() | WindowValue() | Absent() | FactValue():
+                return self._leaf(node, mode)
             case Choice():
                 return self._choice(node, mode)
             case _:
                 return self._operation(node)
+
+    def _leaf(self, node: SignalValue | WindowValue | Absent | FactValue, mode: Mode) -> Evaluate:
+        binder = self._binder
+        match node:
+            case SignalValue():
+                signal = binder.bind_signal(node)
+                return lambda lanes: lanes.signal(signal)
+            case WindowValue():
+                window = binder.bind_window(node)
+                return lambda lanes: lanes.window(window)
+            case Absent():
+                silence = binder.bind_absent(node)
+                return lambda lanes: lanes.absent(silence)
+            case FactValue():
+                fact = binder.bind_fact(node)
+                return lambda lanes: lanes.fact(fact, mode)
 
     def _operation(self, node: Node) -> Evaluate:
         match node:

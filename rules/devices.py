@@ -1,0 +1,87 @@
+"""The devices of one class: their watermarks and what they say of themselves."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rules.batch import Float64, Int64
+from rules.expression.compile import Mode
+from rules.lanes import NEVER, LaneSet
+from rules.signals import Catalogue
+from rules.symbols import DeviceId, Interner
+
+
+class DeviceTable:
+    """The lanes of a class's devices with their clocks and facts, rows as in `lanes`.
+
+    Attributes:
+        watermark: [capacity] int64, device time of the newest message, NEVER before the first.
+        ids: by row.
+        stated: by row, the facts that rules ask for.
+    """
+
+    def __init__(self, device_class: str, catalogue: Catalogue, texts: Interner[str]) -> None:
+        self.lanes = LaneSet(device_class, "", None, catalogue)
+        self._texts = texts
+        self.watermark = np.full(self.lanes.capacity, NEVER, dtype=np.int64)
+        self.ids: list[DeviceId] = []
+        self.stated: list[dict[str, object]] = []
+        self._serials: dict[int, dict[str, object]] = {}
+        self._known: set[str] = set()
+        self._facts: dict[tuple[str, Mode], Float64] = {}
+
+    def know(self, name: str) -> None:
+        """Keep a fact: a rule asks for it."""
+        if name not in self._known:
+            self._known.add(name)
+            for mode in ("number", "text"):
+                self._facts[(name, mode)] = np.full(self.lanes.capacity, np.nan)
+
+    def fact(self, name: str, mode: Mode) -> Float64:
+        """Return a fact of all devices, [capacity] float64."""
+        return self._facts[(name, mode)]
+
+    def add(self, numbers: Int64, ids: list[DeviceId], arrival: Int64) -> Int64:
+        """Append devices and return their rows."""
+        rows = self.lanes.add(numbers, numbers, arrival, member=True)
+        more = self.lanes.capacity - len(self.watermark)
+        if more:
+            self.watermark = np.pad(self.watermark, (0, more), constant_values=NEVER)
+            self._facts = {
+                key: np.pad(array, (0, more), constant_values=np.nan) for key, array in self._facts.items()
+            }
+        self.ids.extend(ids)
+        self.stated.extend({} for _ in ids)
+        return rows
+
+    def state(self, row: int, facts: Mapping[str, object]) -> list[str]:
+        """Take in what a device says of itself; return the components whose part was exchanged.
+
+        A part was exchanged when a serial number that was known is another one now; ``""`` is the device.
+        """
+        for name in self._known & facts.keys():
+            value = facts[name]
+            self.stated[row][name] = value
+            text = isinstance(value, str)
+            number = isinstance(value, int | float)
+            self._facts[(name, "text")][row] = self._texts.intern(str(value)) if text else np.nan
+            self._facts[(name, "number")][row] = (
+                float(str(value))
+                if number and not isinstance(value, bool)
+                else (float(value is True) if number else np.nan)
+            )
+        return self._exchanged(row, facts)
+
+    def _exchanged(self, row: int, facts: Mapping[str, object]) -> list[str]:
+        serials = {"": facts["serial"]} if "serial" in facts else {}
+        components = facts.get("components")
+        if isinstance(components, Mapping):
+            for name, part in components.items():
+                if isinstance(part, Mapping) and "serial" in part:
+                    serials[str(name)] = part["serial"]
+        if not serials:
+            return []
+        before = self._serials.setdefault(row, {})
+        exchanged = [name for name, serial in serials.items() if before.get(name, serial) != serial]
+        before.update(serials)
+        return exchanged
