@@ -1,5 +1,6 @@
 """Every question that the API and the console ask of the stores. Calls block; callers run them on threads."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -203,6 +204,18 @@ class Queries:
         if not whole:
             whole = self.history.telemetry(device, signal=signal, start=oldest, end=end, step=step)
         return Page(whole, str(whole[0].ts))
+
+    def open_cases_by_device(self) -> dict[DeviceId, int]:
+        """Count the open cases of each device that has any; counting stops at `COUNT_LIMIT` cases."""
+        counts: Counter[DeviceId] = Counter()
+        cursor = None
+        while counts.total() < COUNT_LIMIT:
+            page = self.ledger.cases(state="open", cursor=cursor, limit=SCAN_PAGE)
+            counts.update(DeviceId(case.tenant, case.device_class, case.device) for case in page.items)
+            cursor = page.next
+            if cursor is None:
+                break
+        return dict(counts)
 
     def quarantine(
         self, *, reason: str | None = None, cursor: str | None = None, limit: int = 100

@@ -1,0 +1,236 @@
+"""Panels on the screen: ECharts that are fed new points in place, with their latest values as text above."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+
+from nicegui import ui
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+
+from diagnostics.decision import Scalar
+from gateway.console.panels import Line, Marker, Panel
+from gateway.console.parts import box, text
+from gateway.console.words import value_words
+
+#: Colours that are legible on the light and on the dark theme alike.
+LINE_COLOURS = ("#2f8f9d", "#c77d2e", "#7a6fc0", "#5b9a4a", "#c2577a", "#8a8f98")
+MARKER_COLOURS = {"suspected": "#c98a1b", "reopened": "#c98a1b", "confirmed": "#d0483c"}
+QUIET = "#8a929b"
+GRID = "rgba(128, 136, 145, 0.18)"
+LIMIT = "#d0483c"
+
+
+class Charts:
+    """The charts of one page by signal. They are kept while the signal is there and fed what is new."""
+
+    def __init__(self, container: Element, *, empty: str) -> None:
+        self._container = container
+        self._empty = empty
+        self._charts: dict[tuple[str, tuple[str, ...]], _Chart] = {}
+        self._note: Element | None = None
+
+    def show(self, panels: Sequence[Panel]) -> None:
+        """Show these panels: new signals get a chart, known ones new points, lost ones go."""
+        wanted = {_key(panel): panel for panel in panels}
+        for key in [key for key in self._charts if key not in wanted]:
+            self._charts.pop(key).outer.delete()
+        for position, (key, panel) in enumerate(wanted.items()):
+            if key in self._charts:
+                self._charts[key].feed(panel)
+            else:
+                with self._container:
+                    self._charts[key] = _Chart(panel)
+                self._charts[key].outer.move(target_index=position)
+        self._tell_empty(not panels)
+
+    def _tell_empty(self, empty: bool) -> None:
+        if empty and self._note is None:
+            with self._container:
+                self._note = text("p", self._empty, "empty")
+        elif not empty and self._note is not None:
+            self._note.delete()
+            self._note = None
+
+
+def _key(panel: Panel) -> tuple[str, tuple[str, ...]]:
+    return panel.signal, tuple(line.component for line in panel.lines)
+
+
+class _Chart:
+    """One chart with its heading."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._latest: list[TextElement] = []
+        self.outer = box("figure", f"chart {panel.kind}")
+        with self.outer:
+            with box("figcaption"):
+                text("span", panel.title, "title")
+                for number, line in enumerate(panel.lines):
+                    with box("span", "latest"):
+                        if len(panel.lines) > 1:
+                            box("i").style(f"background: {_colour(number)}")
+                        if line.component:
+                            text("span", line.component, "component")
+                        self._latest.append(text("b", value_words(line.latest)))
+                        if panel.unit:
+                            text("span", panel.unit, "unit")
+            self._chart = ui.echart(options(panel)).classes("canvas")
+            self._chart.props["aria-label"] = f"{panel.title} over time"
+            self._chart.props["role"] = "img"
+
+    def feed(self, panel: Panel) -> None:
+        """Show new readings of the same lines."""
+        if panel == self._panel:
+            return
+        self._panel = panel
+        for element, line in zip(self._latest, panel.lines, strict=True):
+            words = value_words(line.latest)
+            if element.text != words:
+                element.set_text(words)
+        self._chart.props["options"] = options(panel)
+
+
+def options(panel: Panel) -> dict[str, object]:
+    """Return the ECharts options of a panel. Texts of devices are values only, drawn on the canvas."""
+    return {
+        "animation": False,
+        "useUTC": True,
+        "color": LINE_COLOURS,
+        "grid": {"left": 8, "right": 14, "top": 10, "bottom": 4, "containLabel": True},
+        "tooltip": {
+            "trigger": "axis",
+            "renderMode": "richText",  # drawn, not HTML: what devices send stays text
+            "confine": True,
+            "textStyle": {"fontSize": 11},
+            ":valueFormatter": _value_formatter(panel),
+        },
+        "xAxis": {
+            "type": "time",
+            "min": panel.span.start,
+            "max": panel.span.end,
+            "splitNumber": 4,
+            "axisLine": {"lineStyle": {"color": GRID}},
+            "axisTick": {"show": False},
+            "axisLabel": {"color": QUIET, "fontSize": 10, "hideOverlap": True},
+        },
+        "yAxis": _value_axis(panel),
+        "series": [_series(panel, number, line) for number, line in enumerate(panel.lines)],
+    }
+
+
+def _series(panel: Panel, number: int, line: Line) -> dict[str, object]:
+    series: dict[str, object] = {
+        "type": "line",
+        "name": line.component or panel.title,
+        "data": [[ts, _drawn(value)] for ts, value in line.points],
+        "lineStyle": {"width": 1.6},
+        "showSymbol": len(line.points) < 3,
+        "symbolSize": 5,
+        "step": False if panel.kind == "number" else "end",
+    }
+    if panel.kind == "boolean":
+        series["areaStyle"] = {"opacity": 0.18}
+    if number == 0:
+        series["markLine"] = {
+            "silent": True,
+            "symbol": "none",
+            "animation": False,
+            "data": [*_marker_lines(panel.markers), *_limit_lines(panel)],
+        }
+    return series
+
+
+def _drawn(value: Scalar) -> Scalar:
+    return int(value) if isinstance(value, bool) else value
+
+
+def _marker_lines(markers: Iterable[Marker]) -> list[dict[str, object]]:
+    return [
+        {
+            "xAxis": marker.at,
+            "lineStyle": {"color": MARKER_COLOURS.get(marker.word, QUIET), "type": "solid", "width": 1},
+            "label": {
+                "formatter": marker.word,
+                "position": "insideEndTop",
+                "color": MARKER_COLOURS.get(marker.word, QUIET),
+                "fontSize": 10,
+            },
+        }
+        for marker in markers
+    ]
+
+
+def _limit_lines(panel: Panel) -> list[dict[str, object]]:
+    if panel.limit is None or panel.kind != "number":
+        return []
+    label = f"limit {value_words(panel.limit)} {panel.unit}".strip()
+    return [
+        {
+            "yAxis": panel.limit,
+            "lineStyle": {"color": LIMIT, "type": "dashed", "width": 1},
+            "label": {"formatter": label, "position": "insideStartTop", "color": LIMIT, "fontSize": 10},
+        }
+    ]
+
+
+def _value_axis(panel: Panel) -> dict[str, object]:
+    axis: dict[str, object] = {
+        "axisLabel": {"color": QUIET, "fontSize": 10},
+        "splitLine": {"lineStyle": {"color": GRID}},
+    }
+    if panel.kind == "text":
+        texts = dict.fromkeys(
+            value for line in panel.lines for _, value in line.points if isinstance(value, str)
+        )
+        label = {"color": QUIET, "fontSize": 10, "width": 90, "overflow": "truncate"}
+        return axis | {"type": "category", "data": list(texts), "axisLabel": label}
+    if panel.kind == "boolean":
+        return axis | {
+            "type": "value",
+            "min": 0,
+            "max": 1,
+            "interval": 1,
+            "axisLabel": {"color": QUIET, "fontSize": 10, ":formatter": "(value) => value ? 'yes' : 'no'"},
+        }
+    low, high, interval = nice_range(panel)
+    return axis | {"type": "value", "min": low, "max": high, "interval": interval}
+
+
+def nice_range(panel: Panel) -> tuple[float, float, float]:
+    """Return lower end, upper end and distance of round grid lines that hold all values and the limit."""
+    numbers = [
+        float(value)
+        for line in panel.lines
+        for _, value in line.points
+        if isinstance(value, (int, float)) and math.isfinite(value)
+    ]
+    if panel.limit is not None:
+        numbers.append(panel.limit)
+    if not numbers:
+        return 0.0, 1.0, 1.0
+    low, high = min(numbers), max(numbers)
+    if low == high:
+        low, high = low - max(1.0, abs(low) * 0.05), high + max(1.0, abs(high) * 0.05)
+        low = max(low, 0.0) if min(numbers) >= 0 else low
+    rough = (high - low) / 3
+    magnitude = 10 ** math.floor(math.log10(rough))
+    interval = next(step * magnitude for step in (1, 2, 5, 10) if step * magnitude >= rough)
+    digits = max(0, 2 - math.floor(math.log10(interval)))
+    return (
+        round(math.floor(low / interval) * interval, digits),
+        round(math.ceil(high / interval) * interval, digits),
+        interval,
+    )
+
+
+def _value_formatter(panel: Panel) -> str:
+    if panel.kind == "boolean":
+        return "(value) => value === null || value === undefined ? 'unknown' : value ? 'yes' : 'no'"
+    unit = json.dumps(f" {panel.unit}" if panel.unit else "")
+    return f"(value) => value === null || value === undefined ? 'unknown' : value + {unit}"
+
+
+def _colour(number: int) -> str:
+    return LINE_COLOURS[number % len(LINE_COLOURS)]

@@ -1,0 +1,26 @@
+"""Addresses of the console's pages."""
+
+from urllib.parse import quote, urlencode
+
+from rules.symbols import DeviceId
+
+
+def case_path(case_id: str) -> str:
+    """Return the page of a case."""
+    return f"/cases/{quote(case_id, safe='')}"
+
+
+def order_path(order_id: str) -> str:
+    """Return the page of an order."""
+    return f"/orders/{quote(order_id, safe='')}"
+
+
+def device_path(device: DeviceId) -> str:
+    """Return the page of a device."""
+    return "/devices/" + "/".join(quote(part, safe="") for part in device)
+
+
+def with_filters(path: str, **filters: str | None) -> str:
+    """Return a list's page with those filters that are set."""
+    chosen = {name: value for name, value in filters.items() if value}
+    return f"{path}?{urlencode(chosen)}" if chosen else path

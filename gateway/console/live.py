@@ -1,0 +1,120 @@
+"""How a page keeps itself up to date: it asks again every second, on a thread, and redraws what changed."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+from nicegui import ui
+from nicegui.element import Element
+
+from gateway.errors import ForewarnError
+
+T = TypeVar("T")
+
+log = structlog.get_logger("forewarn.console")
+
+#: Seconds between two looks of a page.
+INTERVAL = 1.0
+
+
+class Shared(Generic[T]):
+    """An answer that many open pages share for a moment, so that ten readers ask the store once."""
+
+    def __init__(self, ask: Callable[[], T], *, seconds: float) -> None:
+        self._ask = ask
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._answers: list[T] = []
+        self._until = 0.0
+
+    def get(self) -> T:
+        """Return the answer, at most so many seconds old."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._answers = [self._ask()]
+                self._until = time.monotonic() + self._seconds
+            return self._answers[0]
+
+
+class Watch(Generic[T]):
+    """A question that a page asks again and again, and what shows the answer."""
+
+    def __init__(self, ask: Callable[[], T], show: Callable[[T], None], container: Element) -> None:
+        self._ask = ask
+        self._show = show
+        self._container = container
+        self._shown: list[T] = []
+
+    async def look(self) -> None:
+        """Ask on a thread and show the answer when it is not the one that is shown."""
+        answer = await asyncio.to_thread(self._ask)
+        if self._container.is_deleted or self._shown == [answer]:
+            return
+        self._shown = [answer]
+        with self._container:
+            self._show(answer)
+
+
+class Looking(Protocol):
+    """A watch of any kind of answer."""
+
+    async def look(self) -> None:
+        """Ask, and show what changed."""
+        ...
+
+
+class Live:
+    """The watches of one open page. `trouble` shows a sentence, or None when all is well again."""
+
+    def __init__(self, trouble: Callable[[str | None], None]) -> None:
+        self._trouble = trouble
+        self._watches: list[Looking] = []
+
+    async def watch(self, ask: Callable[[], T], show: Callable[[T], None]) -> None:
+        """Show an answer now and whenever it changes; `show` draws into the element that is open here."""
+        watch = Watch(ask, show, ui.context.slot.parent)
+        self._watches.append(watch)
+        await self._look(watch)
+
+    def start(self) -> None:
+        """Begin to look again; to be called once the page is built."""
+        ui.timer(INTERVAL, self.look, immediate=False)
+
+    async def look(self) -> None:
+        """Ask everything again."""
+        fine = [await self._look(watch) for watch in self._watches]
+        if all(fine):
+            self._trouble(None)
+
+    async def _look(self, watch: Looking) -> bool:
+        try:
+            await watch.look()
+        except ForewarnError as error:
+            self._trouble(f"The stores cannot be read: {error}. What you see may be old.")
+        except Exception:
+            log.exception("page_update_failed")
+            self._trouble("This page could not be brought up to date; the gateway's log says why.")
+        else:
+            return True
+        return False
+
+
+class Region(Generic[T]):
+    """A container whose content is drawn anew only when what it shows has changed."""
+
+    def __init__(self, container: Element, draw: Callable[[T], None]) -> None:
+        self._container = container
+        self._draw = draw
+        self._shown: list[T] = []
+
+    def show(self, content: T) -> None:
+        """Show this content."""
+        if self._shown == [content]:
+            return
+        self._shown = [content]
+        self._container.clear()
+        with self._container:
+            self._draw(content)

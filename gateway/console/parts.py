@@ -1,0 +1,119 @@
+"""The few elements that pages are made of. Text is always set as text: what devices send is never HTML."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypedDict
+
+from nicegui import ui
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+
+
+class Cell(TypedDict, total=False):
+    """What stands in a cell of a sheet.
+
+    Attributes:
+        text: the text; left out when `ms` is given.
+        href: makes the text a link; with `main` the whole row follows it.
+        ms: an instant, shown as relative time.
+        sub: a second, quieter line.
+        unit: behind a number.
+        tone: colour of the text by meaning.
+        mark: shape of a severity in front of the text.
+        summary: what opens the `details`.
+        details: preformatted text that opens.
+    """
+
+    text: str
+    href: str | None
+    main: bool
+    ms: int
+    sub: str
+    unit: str
+    tone: str
+    mark: str
+    summary: str
+    details: str
+
+
+class Row(TypedDict, total=False):
+    """A row of a sheet: `key` stays with it for life."""
+
+    key: str
+    tone: str
+    cells: dict[str, Cell | None]
+
+
+def column(name: str, title: str, css: str = "") -> dict[str, str]:
+    """Return a column of a sheet."""
+    return {"name": name, "title": title, "class": css}
+
+
+class Sheet(Element, component="sheet.js"):
+    """A table that is fed with rows; only cells that changed are drawn anew."""
+
+    def __init__(self, columns: Sequence[dict[str, str]], *, label: str, empty: str = "") -> None:
+        super().__init__()
+        self._rows: Sequence[Row] = []
+        self.props["columns"] = list(columns)
+        self.props["label"] = label
+        self.props["empty"] = empty
+        self.props["rows"] = []
+
+    def show(self, rows: Sequence[Row], *, empty: str | None = None) -> None:
+        """Show these rows, or the sentence `empty` when there are none."""
+        if empty is not None and empty != self.props["empty"]:
+            self.props["empty"] = empty
+        if rows != self._rows:
+            self._rows = rows
+            self.props["rows"] = rows
+
+
+class Time(Element):
+    """An instant: relative with the exact time on hover, or the other way round."""
+
+    def __init__(self, ms: int, *, exact: bool = False) -> None:
+        super().__init__("fw-time")
+        self.props["ms"] = ms
+        if exact:
+            self.props["exact"] = ""
+
+
+def box(tag: str = "div", css: str = "") -> Element:
+    """Return an element to put others in."""
+    return ui.element(tag).classes(css)
+
+
+def text(tag: str, content: str, css: str = "") -> TextElement:
+    """Return an element with a text."""
+    return TextElement(tag=tag, text=content).classes(css)
+
+
+def link(content: str, path: str, css: str = "") -> TextElement:
+    """Return a link to another page."""
+    element = text("a", content, css)
+    element.props["href"] = path
+    return element
+
+
+def mark(severity: str, *, words: bool = True) -> None:
+    """Show a severity by shape, colour and word."""
+    box("span", f"mark {severity}").props["aria-hidden"] = "true"
+    if words:
+        text("span", severity)
+
+
+def section(title: str, css: str = "") -> Element:
+    """Return a titled section to put content in."""
+    outer = box("section", f"section {css}")
+    with outer:
+        text("h2", title)
+    return outer
+
+
+@contextmanager
+def fact(name: str) -> Iterator[None]:
+    """Show a name, and open the place of its value; to be used inside a ``dl``."""
+    text("dt", name)
+    with box("dd"):
+        yield
