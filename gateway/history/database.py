@@ -32,6 +32,8 @@ _TABLES = (
 
 _LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
+_DAMAGED = re.compile(r"not a valid DuckDB database|Corrupt database file|database file with version number")
+
 
 def connect(path: Path, *, readonly: bool, memory_limit: str) -> duckdb.DuckDBPyConnection:
     """Open the file, with the tables created where it is new.
@@ -111,7 +113,7 @@ def _refusal(path: Path, error: duckdb.Error) -> UserError | StoreUnavailableErr
             f"history {path} is in use by another process, {locked['program']} with PID {locked['pid']}:"
             " DuckDB admits one; ask the running gateway, or stop it"
         )
-    if "not a valid DuckDB database" in text or isinstance(error, duckdb.SerializationException):
+    if _DAMAGED.search(text) or isinstance(error, duckdb.SerializationException):
         return UserError(
             f"{path}: damaged, or of a DuckDB that this one cannot read: {_first_line(error)}; move it away"
             " or let history.url name another file"
