@@ -1,6 +1,8 @@
 """The fault catalogue: what a fault looks like to its owner, and what mends it, who, how fast."""
 
 import difflib
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Annotated, Literal
@@ -157,12 +159,19 @@ class ClassService(Entry):
     skills: tuple[str, ...]
 
 
+class PartKind(Entry):
+    """A kind of part and other words for it."""
+
+    also: tuple[str, ...] = ()
+
+
 class FaultDocument(Entry):
     """The catalogue's file."""
 
     urgencies: Mapping[Urgency, ServiceTimes]
     urgency_of_severity: Mapping[Severity, Urgency]
     classes: Mapping[DeviceClass, ClassService]
+    kinds: Mapping[str, PartKind]
     faults: Mapping[str, Fault]
 
     @model_validator(mode="before")
@@ -177,12 +186,31 @@ class FaultDocument(Entry):
             return {**document, "faults": faults}
         return document
 
+    @model_validator(mode="after")
+    def _kinds_are_known(self) -> "FaultDocument":
+        for fault in self.faults.values():
+            for need in fault.parts:
+                if need.kind not in self.kinds:
+                    raise ValueError(
+                        f"{fault.code}: expected parts of kinds that stand in kinds, got {need.kind!r}"
+                    )
+        return self
+
 
 class FaultCatalogue:
     """The faults by code, the classes' service and the times that are promised."""
 
     def __init__(self, document: FaultDocument) -> None:
         self._document = document
+        self._kinds_of_word: dict[str, set[str]] = defaultdict(set)
+        for kind, entry in document.kinds.items():
+            for word in (kind, *entry.also):
+                self._kinds_of_word[_as_kind(word)].add(kind)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """All kinds of parts."""
+        return frozenset(self._document.kinds)
 
     def __contains__(self, code: str) -> bool:
         return code in self._document.faults
@@ -200,6 +228,20 @@ class FaultCatalogue:
     def nearest(self, code: str) -> list[str]:
         """Return up to three codes that look like `code`, best first."""
         return difflib.get_close_matches(code, self._document.faults, n=3, cutoff=0.6)
+
+    def kind_of(self, word: str, fault: Fault | None) -> str:
+        """Return the kind of part that a rule means by a word such as ``drain pump`` or ``NTC``.
+
+        Of several that the word may mean it is the one that mends the fault. A word of no kind, or still of
+        several, is returned in the spelling of kinds, so that a registry may have kinds of its own.
+        """
+        spelled = _as_kind(word)
+        kinds = self._kinds_of_word.get(spelled, set())
+        mending = kinds & {need.kind for need in (fault.parts if fault else ())}
+        for choice in (mending, kinds):
+            if len(choice) == 1:
+                return next(iter(choice))
+        return spelled
 
     def times(self, urgency: Urgency) -> ServiceTimes:
         """Return what is promised at an urgency."""
@@ -225,6 +267,10 @@ class FaultCatalogue:
 
     def _service(self, device_class: str) -> ClassService | None:
         return next((s for name, s in self._document.classes.items() if name == device_class), None)
+
+
+def _as_kind(word: str) -> str:
+    return re.sub(r"[\s_-]+", "_", word.strip().casefold())
 
 
 def load_faults() -> FaultCatalogue:

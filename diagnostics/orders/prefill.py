@@ -71,7 +71,7 @@ def prefill(
         opened_at: ms since 1970 UTC.
         reason: why it is opened, a `diagnostics.decision.Reason`.
         console_url: what links begin with; None for no link.
-        parts_hint: kinds of parts or part numbers of the rule, in place of the catalogue's kinds.
+        parts_hint: the rule's ``parts``: part numbers or kinds in its own words, in place of the catalogue's.
     """
     gaps = Gaps()
     fault = faults.get(case.fault)
@@ -99,7 +99,7 @@ def prefill(
         gaps=gaps,
     )
     destination = destination_of(assignment, site)
-    needs = needs_of(fault, parts_hint)
+    needs = needs_of(fault=fault, hints=parts_hint, faults=faults, registry=registry, tenant=case.tenant)
     if fault is None and not needs:
         gaps.add("parts", f"fault {case.fault} is not in the fault catalogue and its rule names no parts")
     supplied = supply(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from diagnostics.faults import Fault, PartNeed
+from diagnostics.faults import Fault, FaultCatalogue
 from diagnostics.orders.borders import customs_border
 from diagnostics.orders.gaps import Gaps
 from diagnostics.orders.model import OrderPart
@@ -54,20 +54,39 @@ class Supply:
         return list(dict.fromkeys(line.stock.warehouse for line in self.lines if line.stock))
 
 
-def needs_of(fault: Fault | None, hints: Sequence[str]) -> list[PartNeed | str]:
-    """Return what is needed: the rule's kinds or part numbers where it names any, else the catalogue's kinds.
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A part that the repair takes: a kind, or a certain part that the rule names."""
 
-    A text is a hint that the caller has to look up; quantities of known kinds are the catalogue's.
+    kind: str
+    quantity: int = 1
+    part: Part | None = None
+
+
+def needs_of(
+    *, fault: Fault | None, hints: Sequence[str], faults: FaultCatalogue, registry: Registry, tenant: str
+) -> list[Need]:
+    """Return what the repair takes: what the rule names where it names anything, else the catalogue's kinds.
+
+    A rule names part numbers of the registry or kinds in its own words; quantities are the catalogue's.
     """
-    known = {need.kind: need for need in (fault.parts if fault else ())}
+    usual = {need.kind: Need(need.kind, need.quantity) for need in (fault.parts if fault else ())}
     if not hints:
-        return list(known.values())
-    return [known.get(hint, hint) for hint in dict.fromkeys(hints)]
+        return list(usual.values())
+    needs: dict[str, Need] = {}
+    for hint in hints:
+        part = registry.parts.get(hint)
+        if part is not None and part.tenant in (None, tenant):
+            needs[part.number] = Need(part.kind, part=part)
+        else:
+            kind = faults.kind_of(hint, fault)
+            needs[kind] = usual.get(kind, Need(kind))
+    return list(needs.values())
 
 
 def supply(
     *,
-    needs: Sequence[PartNeed | str],
+    needs: Sequence[Need],
     registry: Registry,
     subject: Subject,
     destination: str | None,
@@ -79,17 +98,19 @@ def supply(
     closely for the model. Near is: the destination's country, then its customs territory, then anywhere.
 
     Args:
-        needs: kinds, or texts that are part numbers or kinds.
+        needs: what the repair takes.
         registry: parts and stock.
         subject: whose model the parts must fit.
         destination: country that the parts are sent to.
         gaps: where a kind without part and a part without stock are noted.
     """
-    chosen: list[tuple[Part, int]] = []
-    for need in needs:
-        part, quantity = _choose(need, registry, subject, destination, gaps)
+    found = {need: _choose(need, registry, subject, destination, gaps) for need in needs}
+    merged: dict[str, tuple[Part, int]] = {}  # a rule may name a part and, in other words, its kind
+    for need, part in found.items():
         if part is not None:
-            chosen.append((part, quantity))
+            _, earlier = merged.get(part.number, (part, 0))
+            merged[part.number] = (part, max(need.quantity, earlier))
+    chosen = list(merged.values())
     served = [stock.warehouse for part, quantity in chosen for stock in _enough(registry, part, quantity)]
     lines = []
     for number, (part, quantity) in enumerate(chosen):
@@ -112,29 +133,35 @@ def supply(
                 gaps=gaps,
             )
         )
-    return Supply(tuple(lines), complete=len(lines) == len(needs))
+    return Supply(tuple(lines), complete=None not in found.values())
 
 
 def _choose(
-    need: PartNeed | str, registry: Registry, subject: Subject, destination: str | None, gaps: Gaps
-) -> tuple[Part | None, int]:
-    if isinstance(need, str):
-        named = registry.parts.get(need)
-        if named is not None and named.tenant in (None, subject.id.tenant):
-            return named, 1
-    kind, quantity = (need, 1) if isinstance(need, str) else (need.kind, need.quantity)
-    of_kind = registry.parts_of_kind(kind, subject.id.tenant)
-    ranked = []
-    for part in of_kind:
-        closeness = [fit for fit in map(part.fit, subject.models) if fit is not None]
-        if closeness:
-            offers = [_nearness(stock, destination) for stock in _enough(registry, part, quantity)]
-            own = part.tenant is not None
-            ranked.append((-max(offers, default=-1), not own, -max(closeness), part.number, part))
-    if ranked:
-        return min(ranked)[-1], quantity
-    gaps.add("parts", _why_none(kind, of_kind, subject))
-    return None, quantity
+    need: Need, registry: Registry, subject: Subject, destination: str | None, gaps: Gaps
+) -> Part | None:
+    if need.part is not None:
+        return need.part
+    of_kind = registry.parts_of_kind(need.kind, subject.id.tenant)
+    fitting = [part for part in of_kind if _closeness(part, subject) is not None]
+    if fitting:
+        return min(
+            fitting,
+            key=lambda part: (
+                -max(
+                    (_nearness(stock, destination) for stock in _enough(registry, part, need.quantity)),
+                    default=-1,
+                ),
+                part.tenant is None,
+                -(_closeness(part, subject) or 0),
+                part.number,
+            ),
+        )
+    gaps.add("parts", _why_none(need.kind, of_kind, subject))
+    return None
+
+
+def _closeness(part: Part, subject: Subject) -> int | None:
+    return max((fit for fit in map(part.fit, subject.models) if fit is not None), default=None)
 
 
 def _why_none(kind: str, of_kind: Sequence[Part], subject: Subject) -> str:
