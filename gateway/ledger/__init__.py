@@ -1,1 +1,1 @@
-"""Stores of cases, orders and decisions."""
+"""Stores of cases, orders and decisions: what was done, and why."""

@@ -1,0 +1,13 @@
+"""Alembic's entry: migrates over the connection, and inside the transaction, that the caller gives."""
+
+from alembic import context
+
+from gateway.ledger.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=context.config.attributes["version_table"],
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,1 @@
+"""The steps, each a module that is never changed once it was released."""

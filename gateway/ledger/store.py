@@ -1,0 +1,318 @@
+"""The ledger in an SQL database: SQLite in one file, and nothing that PostgreSQL does not have."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from diagnostics.case import OPEN_CASE_STATES, Case, CaseEvent
+from diagnostics.decision import Decision
+from diagnostics.orders.model import ServiceOrder
+from gateway.clock import SystemClock
+from gateway.errors import StoreUnavailableError
+from gateway.ledger.opening import open_engine, open_engine_readonly, shown, speaking, writing
+from gateway.ledger.paging import page
+from gateway.ledger.tables import case_events, cases, counters, decisions, devices, orders, quarantine
+from gateway.ledger.writing import (
+    DROPPED,
+    write_cases,
+    write_decisions,
+    write_devices,
+    write_events,
+    write_orders,
+    write_quarantine,
+)
+from gateway.ports import DeviceRecord, LedgerWrite, Page, Quarantined, Rejected
+from rules.symbols import DeviceId
+
+_OPEN_CASES = sorted(state.value for state in OPEN_CASE_STATES)
+
+
+class SqlLedger:
+    """Cases, orders, decisions, quarantine and devices.
+
+    Any thread may call any method. Other processes may read meanwhile.
+
+    Args:
+        url: ``sqlite:///PATH``; the file is made, and its tables are brought up to date.
+        quarantine_limit: rows of the quarantine; past it the oldest go.
+
+    Raises:
+        UserError: the URL is none, or what is there is not a ledger, or one of a newer forewarn.
+        StoreUnavailableError: the database cannot be reached, or its disk refuses.
+    """
+
+    def __init__(self, url: str, *, quarantine_limit: int = 100_000) -> None:
+        self._start(open_engine(url), quarantine_limit)
+
+    @classmethod
+    def open_readonly(cls, url: str) -> "SqlLedger":
+        """Open a ledger for reading, also while a gateway writes to it.
+
+        Raises:
+            UserError: there is none, or what is there is not a ledger of this version.
+            StoreUnavailableError: the database cannot be reached, or its disk refuses.
+        """
+        ledger = cls.__new__(cls)
+        ledger._start(open_engine_readonly(url), None)
+        return ledger
+
+    def _start(self, engine: sa.Engine, quarantine_limit: int | None) -> None:
+        self._engine = engine
+        self._writer = writing(engine)
+        self._quarantine_limit = quarantine_limit  # None: open for reading only
+        self._clock = SystemClock()
+        self._closed = False
+
+    def commit(self, write: LedgerWrite) -> list[ServiceOrder]:
+        """Write all of it in one transaction and return the orders that are new.
+
+        Rows are keyed by what they are about: writing the same again changes nothing. Of two states of a case
+        or a device the later wins. An order whose fault has an open order already is not written; one that
+        has ended ends the open one of the same id.
+
+        Raises:
+            StoreUnavailableError: nothing was written; the same call may be made again.
+        """
+        if self._quarantine_limit is None:
+            raise StoreUnavailableError(f"ledger {shown(self._engine)} is open for reading only")
+        if not write:
+            return []
+        with self._speaking(), self._writer.begin() as connection:
+            write_devices(connection, write.devices)
+            write_cases(connection, write.cases)
+            write_events(connection, write.events)
+            write_decisions(connection, write.decisions)
+            new = write_orders(connection, write.orders, self._clock.now())
+            write_quarantine(connection, write.rejected, self._quarantine_limit)
+        return new
+
+    def devices(
+        self,
+        *,
+        tenant: str | None = None,
+        device_class: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[DeviceRecord]:
+        """Return the devices that ever spoke, by name.
+
+        Raises:
+            UserError: no page gave that cursor.
+        """
+        query = sa.select(devices)
+        if tenant is not None:
+            query = query.where(devices.c.tenant == tenant)
+        if device_class is not None:
+            query = query.where(devices.c.device_class == device_class)
+        with self._reading() as connection:
+            return page(
+                connection,
+                query,
+                list(devices.primary_key),
+                newest_first=False,
+                cursor=cursor,
+                limit=limit,
+                item=_device_record,
+            )
+
+    def device(self, device: DeviceId) -> DeviceRecord | None:
+        """Return one device, None when it never spoke."""
+        query = sa.select(devices).where(*_of_device(devices, device))
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _device_record(row)
+
+    def cases(
+        self,
+        *,
+        state: str | None = None,
+        severity: str | None = None,
+        tenant: str | None = None,
+        device: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Case]:
+        """Return cases by falling onset. `state` may also be ``open``.
+
+        Raises:
+            UserError: no page gave that cursor.
+        """
+        query = sa.select(cases)
+        if state is not None:
+            query = query.where(cases.c.state.in_(_OPEN_CASES if state == "open" else [state]))
+        if severity is not None:
+            query = query.where(cases.c.severity == severity)
+        if tenant is not None:
+            query = query.where(cases.c.tenant == tenant)
+        if device is not None:
+            query = query.where(*_of_device(cases, device))
+        with self._reading() as connection:
+            return page(
+                connection,
+                query,
+                [cases.c.onset, cases.c.case_id],
+                newest_first=True,
+                cursor=cursor,
+                limit=limit,
+                item=_case,
+            )
+
+    def case(self, case_id: str) -> Case | None:
+        """Return one case."""
+        query = sa.select(cases).where(cases.c.case_id == case_id)
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _case(row)
+
+    def open_cases(self) -> list[Case]:
+        """Return all cases that are not at their end, and those whose order is still open, by onset."""
+        opened = sa.select(orders.c.order_id).where(orders.c.is_open)
+        leading = sa.select(orders.c.case_id).where(orders.c.is_open)
+        query = sa.select(cases).where(
+            cases.c.state.in_(_OPEN_CASES) | cases.c.order_id.in_(opened) | cases.c.case_id.in_(leading)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(cases.c.onset, cases.c.case_id)).all()
+        return [_case(row) for row in rows]
+
+    def events(self, case_id: str) -> list[CaseEvent]:
+        """Return a case's events in order of time."""
+        query = sa.select(case_events.c.document).where(case_events.c.case_id == case_id)
+        with self._reading() as connection:
+            documents = connection.scalars(query.order_by(case_events.c.at, case_events.c.number)).all()
+        return [CaseEvent.model_validate_json(document) for document in documents]
+
+    def decisions(
+        self,
+        *,
+        case_id: str | None = None,
+        device: DeviceId | None = None,
+        fault: str | None = None,
+    ) -> list[Decision]:
+        """Return decisions in order of time."""
+        query = sa.select(decisions.c.document)
+        if case_id is not None:
+            query = query.where(decisions.c.case_id == case_id)
+        if device is not None:
+            query = query.where(*_of_device(decisions, device))
+        if fault is not None:
+            query = query.where(decisions.c.fault == fault)
+        with self._reading() as connection:
+            documents = connection.scalars(query.order_by(decisions.c.at, decisions.c.number)).all()
+        return [Decision.model_validate_json(document) for document in documents]
+
+    def orders(
+        self,
+        *,
+        state: str | None = None,
+        tenant: str | None = None,
+        device: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[ServiceOrder]:
+        """Return orders, newest first. `state` may also be ``open``.
+
+        Raises:
+            UserError: no page gave that cursor.
+        """
+        query = sa.select(orders)
+        if state is not None:
+            query = query.where(orders.c.is_open if state == "open" else orders.c.state == state)
+        if tenant is not None:
+            query = query.where(orders.c.tenant == tenant)
+        if device is not None:
+            query = query.where(*_of_device(orders, device))
+        with self._reading() as connection:
+            return page(
+                connection,
+                query,
+                [orders.c.opened_at, orders.c.order_id],
+                newest_first=True,
+                cursor=cursor,
+                limit=limit,
+                item=_order,
+            )
+
+    def order(self, order_id: str) -> ServiceOrder | None:
+        """Return one order."""
+        query = sa.select(orders).where(orders.c.order_id == order_id)
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _order(row)
+
+    def quarantine(
+        self, *, reason: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page[Quarantined]:
+        """Return what could not be used, newest first.
+
+        Raises:
+            UserError: no page gave that cursor.
+        """
+        query = sa.select(quarantine)
+        if reason is not None:
+            query = query.where(quarantine.c.reason == reason)
+        with self._reading() as connection:
+            return page(
+                connection,
+                query,
+                [quarantine.c.number],
+                newest_first=True,
+                cursor=cursor,
+                limit=limit,
+                item=_quarantined,
+            )
+
+    def quarantine_dropped(self) -> int:
+        """Return how many rows the quarantine has let go because it was full."""
+        query = sa.select(counters.c.value).where(counters.c.name == DROPPED)
+        with self._reading() as connection:
+            return connection.execute(query).scalar_one_or_none() or 0
+
+    def close(self) -> None:
+        """Release the files."""
+        self._closed = True
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._speaking(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        if self._closed:
+            raise StoreUnavailableError(f"ledger {shown(self._engine)} is closed")
+        with speaking(self._engine):
+            yield
+
+
+def _of_device(table: sa.Table, device: DeviceId | str) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that rows are of a device, given as such or as ``tenant/class/device``."""
+    names = device.split("/") if isinstance(device, str) else list(device)
+    if len(names) != len(DeviceId._fields):
+        return [sa.false()]
+    return [table.c[column] == name for column, name in zip(DeviceId._fields, names, strict=True)]
+
+
+def _device_record(row: sa.Row[tuple[object, ...]]) -> DeviceRecord:
+    return DeviceRecord(
+        id=DeviceId(row.tenant, row.device_class, row.device),
+        facts=json.loads(row.facts),
+        online=row.online,
+        last_seen=row.last_seen,
+    )
+
+
+def _case(row: sa.Row[tuple[object, ...]]) -> Case:
+    return Case.model_validate_json(row.document)
+
+
+def _order(row: sa.Row[tuple[object, ...]]) -> ServiceOrder:
+    return ServiceOrder.model_validate_json(row.document)
+
+
+def _quarantined(row: sa.Row[tuple[object, ...]]) -> Quarantined:
+    message = Rejected(row.topic, row.reason, row.detail, row.payload, row.arrival)
+    return Quarantined(row.number, message)

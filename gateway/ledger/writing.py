@@ -1,0 +1,204 @@
+"""Writing to the ledger, inside a transaction that the caller holds; every write may be repeated."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from diagnostics.case import Case, CaseEvent
+from diagnostics.decision import Decision
+from diagnostics.orders.model import ServiceOrder
+from gateway.ledger.tables import (
+    case_events,
+    cases,
+    counters,
+    decisions,
+    devices,
+    orders,
+    outbox,
+    quarantine,
+)
+from gateway.ports import DeviceRecord, Rejected
+from rules.times import parse_instant
+
+OPENED = "com.forewarn.order.opened"
+CLOSED = "com.forewarn.order.closed"
+
+TAKEN = "quarantine_taken"
+DROPPED = "quarantine_dropped"
+
+
+def write_devices(connection: sa.Connection, records: Sequence[DeviceRecord]) -> None:
+    """Keep what is known of devices; what was heard later wins."""
+    if not records:
+        return
+    statement = _insert(connection, devices)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(devices.primary_key),
+        set_={name: statement.excluded[name] for name in ("facts", "online", "last_seen")},
+        where=devices.c.last_seen <= statement.excluded.last_seen,
+    )
+    rows = [
+        {
+            **record.id._asdict(),
+            "facts": json.dumps(record.facts),
+            "online": record.online,
+            "last_seen": record.last_seen,
+        }
+        for record in records
+    ]
+    connection.execute(statement, rows)
+
+
+def write_cases(connection: sa.Connection, written: Sequence[Case]) -> None:
+    """Keep the present state of cases; what was updated later wins."""
+    if not written:
+        return
+    statement = _insert(connection, cases)
+    changing = [column.name for column in cases.columns if not column.primary_key]
+    statement = statement.on_conflict_do_update(
+        index_elements=[cases.c.case_id],
+        set_={name: statement.excluded[name] for name in changing},
+        where=cases.c.updated <= statement.excluded.updated,
+    )
+    rows = [
+        {name: getattr(case, name) for name in ("case_id", *changing) if name != "document"}
+        | {"state": case.state.value, "document": case.model_dump_json()}
+        for case in written
+    ]
+    connection.execute(statement, rows)
+
+
+def write_events(connection: sa.Connection, events: Sequence[CaseEvent]) -> None:
+    """Keep steps of cases, each once."""
+    if not events:
+        return
+    rows = [
+        {
+            "case_id": event.case_id,
+            "at": event.at,
+            "event": event.event,
+            "rule": event.rule,
+            "reason": event.reason.value,
+            "document": event.model_dump_json(),
+        }
+        for event in events
+    ]
+    connection.execute(_insert(connection, case_events).on_conflict_do_nothing(), rows)
+
+
+def write_decisions(connection: sa.Connection, written: Sequence[Decision]) -> None:
+    """Keep decisions, each once."""
+    if not written:
+        return
+    names = ("decision_id", "case_id", "tenant", "device_class", "device", "fault", "at")
+    rows = [
+        {name: getattr(decision, name) for name in names} | {"document": decision.model_dump_json()}
+        for decision in written
+    ]
+    connection.execute(_insert(connection, decisions).on_conflict_do_nothing(), rows)
+
+
+def write_orders(connection: sa.Connection, written: Sequence[ServiceOrder], now: int) -> list[ServiceOrder]:
+    """Keep orders that are not there yet and return these; an order that has ended ends the one kept.
+
+    An open order is not kept while another open one stands for its fault. Each change leaves an event in the
+    outbox, created at `now`.
+    """
+    new = []
+    for order in written:
+        row = _order_row(order)
+        statement = _insert(connection, orders).values(row).on_conflict_do_nothing()
+        if connection.execute(statement).rowcount:
+            new.append(order)
+            _owe(connection, OPENED if order.is_open else CLOSED, row, now)
+        elif not order.is_open:
+            ending = sa.update(orders).where(orders.c.order_id == order.order_id, orders.c.is_open)
+            if connection.execute(ending.values(row)).rowcount:
+                _owe(connection, CLOSED, row, now)
+    return new
+
+
+def write_quarantine(connection: sa.Connection, rejected: Sequence[Rejected], limit: int) -> None:
+    """Keep what could not be used; past `limit` rows the oldest go and are counted."""
+    if not rejected:
+        return
+    statement = _insert(connection, quarantine).on_conflict_do_nothing()
+    taken = connection.execute(statement, _quarantine_rows(rejected)).rowcount
+    excess = _count(connection, TAKEN, taken) - _count(connection, DROPPED, 0) - limit
+    if excess > 0:
+        oldest = sa.select(quarantine.c.number).order_by(quarantine.c.number).limit(excess)
+        gone = connection.execute(sa.delete(quarantine).where(quarantine.c.number.in_(oldest))).rowcount
+        _count(connection, DROPPED, gone)
+
+
+def _order_row(order: ServiceOrder) -> dict[str, object]:
+    return {
+        "order_id": order.order_id,
+        "case_id": order.case_id,
+        "tenant": order.tenant,
+        "device_class": order.device.device_class,
+        "device": order.device.device,
+        "component": order.device.component or "",
+        "fault": order.fault.code,
+        "state": order.state.value,
+        "is_open": order.is_open,
+        "opened_at": parse_instant(order.opened_at),
+        "document": order.model_dump_json(by_alias=True),
+    }
+
+
+def _owe(connection: sa.Connection, kind: str, order: dict[str, object], now: int) -> None:
+    statement = _insert(connection, outbox).values(
+        event_id=f"{order['order_id']}/{kind}",
+        type=kind,
+        subject=order["order_id"],
+        payload=order["document"],
+        created=now,
+    )
+    connection.execute(statement.on_conflict_do_nothing())
+
+
+def _quarantine_rows(rejected: Sequence[Rejected]) -> list[dict[str, object]]:
+    """Return rows with keys that are the same when the same list is written again, and differ within it."""
+    rows = []
+    seen: Counter[bytes] = Counter()
+    for message in rejected:
+        topic, detail = _storable(message.topic), _storable(message.detail)
+        about = json.dumps([topic, message.reason, message.arrival]).encode() + message.payload
+        seen[about] += 1
+        rows.append(
+            {
+                "key": hashlib.sha256(about + seen[about].to_bytes(8)).hexdigest(),
+                "topic": topic,
+                "reason": message.reason,
+                "detail": detail,
+                "payload": message.payload,
+                "arrival": message.arrival,
+            }
+        )
+    return rows
+
+
+def _storable(text: str) -> str:
+    """Return a text without halves of surrogate pairs, which no database takes and bad input may bring."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _count(connection: sa.Connection, name: str, more: int) -> int:
+    """Add to a counter and return where it stands."""
+    statement = _insert(connection, counters).values(name=name, value=more)
+    statement = statement.on_conflict_do_update(
+        index_elements=[counters.c.name], set_={"value": counters.c.value + statement.excluded.value}
+    )
+    connection.execute(statement)
+    total: int = connection.execute(sa.select(counters.c.value).where(counters.c.name == name)).scalar_one()
+    return total
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an insert that can say what is to be done on conflict; both dialects say it alike."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
