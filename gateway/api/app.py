@@ -4,7 +4,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from gateway.api import operation, routes
 from gateway.api.guard import Guard
@@ -91,10 +91,10 @@ async def _nothing_here(request: Request) -> None:
     Without this the console, mounted at the root, would answer with a page.
     """
     allowed: set[str] = set()
-    for route in request.app.router.routes:
+    for route in (*routes.router.routes, *operation.router.routes):
         match, _ = route.matches(request.scope)
-        if match is Match.PARTIAL:
-            allowed |= getattr(route, "methods", None) or set()
+        if match is Match.PARTIAL and isinstance(route, Route):
+            allowed |= route.methods or set()
     path = request.url.path
     if allowed:
         listed = ", ".join(sorted(allowed))

@@ -21,6 +21,11 @@ class Feed:
         self._readers: set[_Reader] = set()
         self._closed = False
 
+    @property
+    def readers(self) -> int:
+        """How many follow at the moment."""
+        return len(self._readers)
+
     def case_changed(self, case: Case) -> None:
         """Tell everyone of a case as it now stands; call it after the commit."""
         self._publish(Change("case", CaseDocument.of(case).model_dump(mode="json", by_alias=True)))

@@ -14,7 +14,6 @@ from gateway.errors import UserError
 from gateway.ports import DeviceRecord, History, Ledger, Page, Quarantined, StoredReading
 from rules.signals import Catalogue
 from rules.symbols import DeviceId
-from rules.times import DAY_MS
 
 #: Rows of one look into the ledger while it is searched or counted.
 SCAN_PAGE = 500
@@ -140,12 +139,10 @@ class Queries:
         return self.ledger.devices(tenant=tenant, device_class=device_class, cursor=cursor, limit=limit)
 
     def search_devices(
-        self, text: str, *, device_class: str | None = None, limit: int = 100
-    ) -> Page[DeviceRecord]:
-        """Return devices whose name, model or serial contains every word of a text; no cursor."""
-        words = text.lower().split()
-        if not words:
-            return self.devices(device_class=device_class, limit=limit)
+        self, find: str, *, device_class: str | None = None, limit: int = 100
+    ) -> list[DeviceRecord]:
+        """Return up to `limit` devices whose name or facts contain every word of `find`, by name."""
+        words = find.lower().split()
         found = []
         for record in self._every_device(device_class=device_class):
             haystack = " ".join((str(record.id), *map(str, record.facts.values()))).lower()
@@ -153,24 +150,11 @@ class Queries:
                 found.append(record)
                 if len(found) == limit:
                     break
-        return Page(found)
+        return found
 
     def device(self, device: DeviceId) -> DeviceRecord | None:
         """Return one device, None when it never spoke."""
         return self.ledger.device(device)
-
-    def latest(self, device: DeviceId, *, until: int | None = None) -> list[StoredReading]:
-        """Return the latest reading of each channel in the day before `until` (default: its last word)."""
-        if until is None:
-            last = self.history.telemetry(device, limit=1)
-            if not last:
-                return []
-            until = last[-1].ts + 1
-        latest = {
-            (reading.signal, reading.component): reading
-            for reading in self.history.telemetry(device, start=until - DAY_MS, end=until, step=DAY_MS)
-        }
-        return [latest[channel] for channel in sorted(latest)]
 
     def telemetry(
         self,

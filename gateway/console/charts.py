@@ -98,7 +98,7 @@ def options(panel: Panel) -> dict[str, object]:
         "animation": False,
         "useUTC": True,
         "color": LINE_COLOURS,
-        "grid": {"left": 8, "right": 14, "top": 10, "bottom": 4, "containLabel": True},
+        "grid": {"left": 58, "right": 14, "top": 10, "bottom": 22},
         "tooltip": {
             "trigger": "axis",
             "renderMode": "richText",  # drawn, not HTML: what devices send stays text
@@ -184,7 +184,7 @@ def _value_axis(panel: Panel) -> dict[str, object]:
         texts = dict.fromkeys(
             value for line in panel.lines for _, value in line.points if isinstance(value, str)
         )
-        label = {"color": QUIET, "fontSize": 10, "width": 90, "overflow": "truncate"}
+        label = {"color": QUIET, "fontSize": 10, "width": 48, "overflow": "truncate"}
         return axis | {"type": "category", "data": list(texts), "axisLabel": label}
     if panel.kind == "boolean":
         return axis | {

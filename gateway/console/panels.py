@@ -82,12 +82,14 @@ class Panel:
 def device_panels(queries: Queries, device: DeviceId, window: int) -> list[Panel]:
     """Return a panel for each signal of a device over the last `window` ms, or the last in which it spoke."""
     now = queries.now()
-    latest = queries.history.telemetry(device, limit=1)
-    if not latest:
-        return []
-    end = now if latest[-1].ts > now - window else latest[-1].ts
-    span = Span.of(end - window, end)
+    span = Span.of(now - window, now)
     readings = queries.history.telemetry(device, start=span.start, end=span.end, step=span.step)
+    if not readings:
+        last = queries.history.telemetry(device, limit=1)
+        if not last:
+            return []
+        span = Span.of(last[-1].ts - window, last[-1].ts)
+        readings = queries.history.telemetry(device, start=span.start, end=span.end, step=span.step)
     return panels_of(readings, queries.catalogue, span)
 
 

@@ -34,7 +34,7 @@ REASONS: dict[Reason, str] = {
 }
 
 OUTCOMES = {
-    "order": "opened or joined an order",
+    "order": "order",
     "no_order": "no order",
     "pending": "waiting",
     "note": "noted",
@@ -112,6 +112,11 @@ def upper_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def fact_words(name: str) -> str:
+    """Return what a fact of a device is called."""
+    return "Operating system" if name == "os" else upper_first(words_of(name))
+
+
 def class_words(device_class: str) -> str:
     """Return what a class of devices is called in a sentence."""
     return CLASSES.get(device_class, device_class)
@@ -119,10 +124,11 @@ def class_words(device_class: str) -> str:
 
 def why_words(case: Case) -> str:
     """Return in a few words why a case has an order, or why not (yet)."""
-    if case.order_id is not None:
-        return "order open" if case.reason is Reason.CONFIRMED else REASONS[case.reason]
-    if case.state is CaseState.CONFIRMED and case.reason is Reason.CONFIRMED:
-        return "confirmed, no order"
+    pending = next((probe for probe in case.probes if probe.pending), None)
+    if case.state is CaseState.SUSPECTED and pending is not None:
+        return f"waiting for the {action_words(pending.action)}"
+    if case.order_id is None and case.reason is Reason.CONFIRMED:
+        return "confirmed, order not opened yet"
     return REASONS[case.reason]
 
 

@@ -56,11 +56,11 @@ async def case_page(desk: Desk, case_id: str) -> None:
         headline = Region(box("div", "headline"), _draw_headline)
         with box("div", "columns"):
             with box("div", "main-column"):
+                with section("Why"):
+                    ledger = Region(box("ol", "ledger"), _draw_ledger)
                 with section("Evidence"):
                     evidence = Sheet(EVIDENCE, label="Evidence", empty="No value was noted.")
-                    charts = Charts(box("div", "charts tall"), empty="")
-                with section("Why: the ledger"):
-                    ledger = Region(box("ol", "ledger"), _draw_ledger)
+                    charts = Charts(box("div", "charts tall"), empty="No reading of these signals is stored.")
             with box("aside", "side-column"):
                 with section("At a glance"):
                     glance = Region(box("dl", "facts"), _draw_glance)
@@ -111,9 +111,9 @@ def _draw_headline(case: Case) -> None:
         if case.order_id is None:
             text("span", f"No order{'' if case.ended_at else ' yet'}: {why_words(case)}.")
         else:
-            text("span", "Order ")
+            text("span", "Its order is ")
             link(case.order_id, order_path(case.order_id))
-            text("span", f": {why_words(case)}.")
+            text("span", ".")
 
 
 def _since(case: Case) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from diagnostics.case import Case
+from diagnostics.decision import Reason
 from gateway.api.queries import CASE_STATES, SEVERITIES, Totals
 from gateway.console.filters import Change, choice, keep_address, search
 from gateway.console.frame import Desk, frame
@@ -91,8 +92,12 @@ def case_row(case: Case) -> Row:
 
 def _why(case: Case) -> Cell:
     if case.order_id is not None:
-        return {"text": case.order_id, "href": order_path(case.order_id), "sub": why_words(case)}
-    return {"text": upper_first(why_words(case)), "tone": "quiet"}
+        return {
+            "text": case.order_id,
+            "href": order_path(case.order_id),
+            "sub": "" if case.reason is Reason.CONFIRMED else why_words(case),
+        }
+    return {"text": upper_first(why_words(case)), "tone": "quiet" if case.ended_at else ""}
 
 
 def _ask(desk: Desk, filters: Filters) -> Answer:

@@ -17,7 +17,7 @@ from gateway.console.pages.missing import nothing_here
 from gateway.console.pages.orders import order_row
 from gateway.console.panels import Panel, device_panels
 from gateway.console.parts import Sheet, Time, box, column, fact, link, section, text
-from gateway.console.words import class_words, upper_first, words_of
+from gateway.console.words import class_words, fact_words, upper_first
 from gateway.ports import DeviceRecord
 from rules.symbols import DeviceId
 from rules.times import format_duration, parse_duration
@@ -25,10 +25,8 @@ from rules.times import format_duration, parse_duration
 WINDOWS = ("15m", "1h", "6h", "24h", "7d")
 
 CASE_COLUMNS = (
-    column("severity", "Severity"),
     column("fault", "Fault", "wide"),
-    column("state", "State"),
-    column("why", "Order, or why not", "wide"),
+    column("why", "Order, or why not"),
     column("onset", "Since", "number"),
 )
 ORDER_COLUMNS = (
@@ -61,7 +59,7 @@ async def device_page(desk: Desk, device: DeviceId, window: str) -> None:
                 with section("What it says of itself"):
                     facts = Region(box("dl", "facts"), _draw_facts)
                 with section("Cases"):
-                    cases = Sheet(CASE_COLUMNS[1:], label="Cases", empty="No case so far.")
+                    cases = Sheet(CASE_COLUMNS, label="Cases", empty="No case so far.")
                 with section("Orders"):
                     orders = Sheet(ORDER_COLUMNS, label="Orders", empty="No order so far.")
             with box("div", "main-column"), section("What it measures") as measures:
@@ -123,7 +121,7 @@ def _draw_facts(facts: dict[str, object]) -> None:
                 with fact(str(component)):
                     text("span", _details(details))
         else:
-            with fact(upper_first(words_of(name))):
+            with fact(fact_words(name)):
                 text("span", str(value))
 
 

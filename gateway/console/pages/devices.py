@@ -15,6 +15,7 @@ CLASS_CHOICES = (("", "all"), *CLASSES.items())
 
 COLUMNS = (
     column("device", "Device", "wide"),
+    column("brand", "Brand"),
     column("class", "Class"),
     column("model", "Model", "wide"),
     column("serial", "Serial"),
@@ -50,10 +51,10 @@ async def devices_page(desk: Desk, filters: Filters) -> None:
 
     def ask() -> Answer:
         found = desk.queries.search_devices(
-            filters.find, device_class=filters.device_class or None, limit=PAGE_SIZE
+            filters.find, device_class=filters.device_class or None, limit=PAGE_SIZE + 1
         )
-        more = found.next is not None or len(found.items) == PAGE_SIZE
-        return Answer(found.items, desk.queries.open_cases_by_device(), str(desk.totals().devices), more)
+        devices, more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
+        return Answer(devices, desk.queries.open_cases_by_device(), str(desk.totals().devices), more)
 
     async with frame(desk, "devices", "Devices") as live:
 
@@ -90,7 +91,8 @@ async def devices_page(desk: Desk, filters: Filters) -> None:
 def _row(record: DeviceRecord, open_cases: int) -> Row:
     name = record.id
     cells: dict[str, Cell | None] = {
-        "device": {"text": name.device, "href": device_path(name), "main": True, "sub": name.tenant},
+        "device": {"text": name.device, "href": device_path(name), "main": True},
+        "brand": {"text": name.tenant},
         "class": {"text": CLASSES.get(name.device_class, name.device_class)},
         "model": _fact(record, "model"),
         "serial": _fact(record, "serial"),
@@ -106,7 +108,7 @@ def online_cell(online: bool | None) -> Cell:
     """Return what a device said of itself last."""
     if online is None:
         return {"text": "never said", "tone": "quiet"}
-    return {"text": "online", "tone": "good"} if online else {"text": "offline", "tone": "quiet"}
+    return {"text": "online", "tone": "good"} if online else {"text": "offline", "tone": "absent"}
 
 
 def _fact(record: DeviceRecord, name: str) -> Cell:

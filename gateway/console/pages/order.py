@@ -98,9 +98,10 @@ class _OrderSheet:
             text("span", state_words(order.state.value), f"chip {'open' if order.is_open else 'over'}")
         device = DeviceId(order.tenant, order.device.device_class, order.device.device)
         with box("p", "lead"):
+            kind = class_words(order.device.device_class)
             if order.device.component:
-                text("span", f"{order.device.component} of ")
-            text("span", f"{class_words(order.device.device_class)} ")
+                kind = f"{order.device.component} of {kind}"
+            text("span", f"{upper_first(kind)} ")
             link(order.device.device, device_path(device))
             text("span", f" ({order.tenant}). Opened ")
             Time(parse_instant(order.opened_at))

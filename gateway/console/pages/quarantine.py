@@ -8,7 +8,7 @@ from gateway.ports import Page, Quarantined
 PAGE_SIZE = 200
 
 COLUMNS = (
-    column("arrival", "Arrived", "number"),
+    column("arrival", "Arrived"),
     column("reason", "Reason"),
     column("detail", "What was expected", "wide"),
     column("topic", "Topic"),

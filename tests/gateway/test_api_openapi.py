@@ -1,0 +1,32 @@
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+from browser.site import open_site
+
+from gateway.api.openapi import openapi_text
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
+
+
+def test_the_document_in_docs_is_the_code_s():
+    assert DOCUMENT.read_text(encoding="utf-8") == openapi_text(), (
+        "regenerate it: python -m gateway.api.openapi > docs/openapi.json"
+    )
+
+
+def test_it_holds_every_route_that_reads():
+    paths = json.loads(openapi_text())["paths"]
+    device = "/api/v1/devices/{tenant}/{device_class}/{device}"
+    assert set(paths) == {
+        "/api/v1/devices", device, f"{device}/telemetry", "/api/v1/cases", "/api/v1/cases/{case_id}",
+        "/api/v1/orders", "/api/v1/orders/{order_id}", "/api/v1/rules", "/api/v1/quarantine",
+        "/api/v1/events", "/healthz", "/readyz", "/metrics",
+    }  # fmt: skip
+
+
+async def test_it_is_served(tmp_path):
+    with ExitStack() as stack:
+        async with open_site(tmp_path, stack, seeded=False).client() as client:
+            served = await client.get("/api/v1/openapi.json")
+    assert served.json() == json.loads(openapi_text())
