@@ -86,7 +86,7 @@ def _outbound(supply: Supply, needed: bool, destination: Place, gaps: Gaps) -> L
         gaps.add("logistics.outbound", "no part was found that could be sent")
         return None
     origin = "; ".join(supply.warehouses) or None
-    gaps.require("logistics.outbound.from", origin, "no warehouse has the parts in stock")
+    gaps.require("logistics.outbound.from", origin, "no warehouse could be chosen for the parts")
     gaps.require("logistics.outbound.to", destination.name, destination.why)
     return Leg.model_validate({"from": origin, "to": destination.name})
 
@@ -104,15 +104,17 @@ def _return(supply: Supply, needed: bool, fault: Fault | None, gaps: Gaps) -> Re
         return Return(required=False, to=None)
     warehouses = list(dict.fromkeys(line.stock.warehouse for line in coming_back if line.stock))
     to = "; ".join(warehouses) or None
-    gaps.require("logistics.return.to", to, "the part comes from no known warehouse that it could go back to")
+    gaps.require(
+        "logistics.return.to", to, "no warehouse could be chosen for the parts that it could go back to"
+    )
     return Return(required=True, to=to)
 
 
 def _customs(supply: Supply, destination: Place, gaps: Gaps) -> Customs | None:
     """Return what a declaration of the parts that cross a border needs; None when none does."""
-    sent = [(line, line.stock) for line in supply.lines if line.stock is not None]
-    if not sent:
+    if not supply.lines:
         return None
+    sent = [(line, line.stock) for line in supply.lines if line.stock is not None]
     country = destination.country
     if country is None:
         gaps.add(
@@ -120,6 +122,11 @@ def _customs(supply: Supply, destination: Place, gaps: Gaps) -> Customs | None:
             "the country that the parts are sent to is not known, so neither is whether customs ask",
         )
         return None
+    if len(sent) < len(supply.lines):
+        gaps.add(
+            "logistics.customs",
+            "no warehouse could be chosen for a part, so it is not known whether customs ask",
+        )
     crossing = [line for line, stock in sent if customs_border(stock.country, country)]
     if not crossing:
         return None

@@ -100,14 +100,12 @@ def prefill(
     )
     destination = destination_of(assignment, site)
     needs = needs_of(fault=fault, hints=parts_hint, faults=faults, registry=registry, tenant=case.tenant)
-    if fault is None and not needs:
-        gaps.add("parts", f"fault {case.fault} is not in the fault catalogue and its rule names no parts")
     supplied = supply(
         needs=needs, registry=registry, subject=subject, destination=destination.country, gaps=gaps
     )
     logistics = route(
         supply=supplied,
-        needed=bool(needs),
+        needed=needs is None or bool(needs),
         fault=fault,
         assignment=assignment,
         site=site,

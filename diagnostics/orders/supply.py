@@ -16,7 +16,7 @@ class SupplyLine:
     """A part that was chosen.
 
     Attributes:
-        stock: the warehouse's stock that it comes from, None when none has enough.
+        stock: the warehouse's stock that it comes from, None when none has enough or none can be chosen.
         in_stock: None when no warehouse says anything of the part.
     """
 
@@ -65,11 +65,15 @@ class Need:
 
 def needs_of(
     *, fault: Fault | None, hints: Sequence[str], faults: FaultCatalogue, registry: Registry, tenant: str
-) -> list[Need]:
+) -> list[Need] | None:
     """Return what the repair takes: what the rule names where it names anything, else the catalogue's kinds.
+
+    None: neither says anything, so that it is not known; an empty list: no part.
 
     A rule names part numbers of the registry or kinds in its own words; quantities are the catalogue's.
     """
+    if fault is None and not hints:
+        return None
     usual = {need.kind: Need(need.kind, need.quantity) for need in (fault.parts if fault else ())}
     if not hints:
         return list(usual.values())
@@ -86,7 +90,7 @@ def needs_of(
 
 def supply(
     *,
-    needs: Sequence[Need],
+    needs: Sequence[Need] | None,
     registry: Registry,
     subject: Subject,
     destination: str | None,
@@ -98,12 +102,15 @@ def supply(
     closely for the model. Near is: the destination's country, then its customs territory, then anywhere.
 
     Args:
-        needs: what the repair takes.
+        needs: what the repair takes, None when that is not known.
         registry: parts and stock.
         subject: whose model the parts must fit.
         destination: country that the parts are sent to.
         gaps: where a kind without part and a part without stock are noted.
     """
+    if needs is None:
+        gaps.add("parts", "the fault is not in the fault catalogue and its rule names no parts")
+        return Supply((), complete=False)
     found = {need: _choose(need, registry, subject, destination, gaps) for need in needs}
     merged: dict[str, tuple[Part, int]] = {}  # a rule may name a part and, in other words, its kind
     for need, part in found.items():
@@ -129,6 +136,7 @@ def supply(
                 quantity=quantity,
                 offers=offers,
                 reports=registry.stock_of(part.number),
+                nowhere=destination is None,
                 path=f"parts[{number}]",
                 gaps=gaps,
             )
@@ -179,9 +187,13 @@ def _line(
     quantity: int,
     offers: Sequence[Stock],
     reports: Sequence[Stock],
+    nowhere: bool,
     path: str,
     gaps: Gaps,
 ) -> SupplyLine:
+    if nowhere and len(offers) > 1:
+        gaps.add(f"{path}.warehouse", "several have it, and the country that it is sent to is not known")
+        return SupplyLine(part, quantity, None, in_stock=True)
     if offers:
         return SupplyLine(part, quantity, offers[0], in_stock=True)
     if reports:

@@ -1,0 +1,341 @@
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from orders_world import SERVER, WASHER, world
+
+from diagnostics.orders.borders import customs_border
+from diagnostics.orders.estimate import estimate
+from diagnostics.orders.gaps import Gaps
+from diagnostics.orders.logistics import Place, route
+from diagnostics.orders.model import Customs, OrderDevice
+from diagnostics.orders.provider import Assignment, assign
+from diagnostics.orders.registry import Part, Registry, Repairer, SiteEntry, Stock
+from diagnostics.orders.subject import Subject
+from diagnostics.orders.supply import Need, Supply, supply
+
+BERLIN = Place("Lindenweg 3, DE", "DE", "")
+
+
+def pump(number: str, *models: str, **changes: object) -> Part:
+    part = Part(number, f"Pump {number}", "drain_pump", models, price=Decimal("30.00"), currency="EUR")
+    return replace(part, **changes)
+
+
+def subject(model: str | None = "W900", component_model: str | None = None) -> Subject:
+    section = OrderDevice.model_validate(
+        {
+            "class": "appliance",
+            "device": "wm-7",
+            "component": None,
+            "model": model,
+            "serial": None,
+            "firmware": None,
+            "parent": None,
+        }
+    )
+    return Subject(WASHER, None, model, component_model, section)
+
+
+def supplied(
+    parts: list[Part],
+    stock: list[Stock],
+    *needs: Need,
+    destination: str | None = "DE",
+    model: str | None = "W900",
+    component_model: str | None = None,
+) -> tuple[Supply, dict[str, str]]:
+    gaps = Gaps()
+    found = supply(
+        needs=needs or (Need("drain_pump"),),
+        registry=Registry(parts={part.number: part for part in parts}, stock=stock),
+        subject=subject(model, component_model),
+        destination=destination,
+        gaps=gaps,
+    )
+    return found, {gap.field: gap.why for gap in gaps.entries()}
+
+
+def chosen(found: Supply) -> list[tuple[str, str | None]]:
+    return [(line.part.number, line.stock.warehouse if line.stock else None) for line in found.lines]
+
+
+HERE, NEAR, FAR = ("WH-DE", "DE"), ("WH-FR", "FR"), ("WH-CH", "CH")
+
+
+def test_the_warehouse_in_the_country_goes_first_then_the_customs_territory_then_any() -> None:
+    stock = [Stock(*FAR, "P", 9), Stock(*NEAR, "P", 9), Stock(*HERE, "P", 1)]
+    assert chosen(supplied([pump("P", "*")], stock)[0]) == [("P", "WH-DE")]
+    assert chosen(supplied([pump("P", "*")], stock[:2])[0]) == [("P", "WH-FR")]
+    assert chosen(supplied([pump("P", "*")], stock[:1])[0]) == [("P", "WH-CH")]
+
+
+def test_a_part_in_stock_goes_before_one_made_more_closely_for_the_model() -> None:
+    parts = [pump("CLOSE", "W900"), pump("WIDE", "W9*")]
+    assert chosen(supplied(parts, [Stock(*HERE, "WIDE", 1)])[0]) == [("WIDE", "WH-DE")]
+    both = [Stock(*HERE, "WIDE", 1), Stock(*HERE, "CLOSE", 1)]
+    assert chosen(supplied(parts, both)[0]) == [("CLOSE", "WH-DE")]
+
+
+def test_a_part_of_the_components_own_model_fits() -> None:
+    found, _ = supplied([pump("P", "ST4000*")], [], model="R740", component_model="ST4000NM")
+    assert [line.part.number for line in found.lines] == ["P"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "model", "fits"),
+    [
+        ("W900", "W900", True),
+        ("w9*", "W900", True),
+        ("W9?0", "W9X0", True),
+        ("W900", "W9000", False),
+        ("*", None, True),
+        ("W*", None, False),
+    ],
+)
+def test_models_are_matched_as_globs(pattern: str, model: str | None, fits: bool) -> None:
+    assert (pump("P", pattern).fit(model) is not None) is fits
+
+
+def test_why_no_part_is_told() -> None:
+    assert supplied([], [])[1] == {"parts": "the registry has no part of kind drain_pump for acme"}
+    other = [pump("P", "K300")]
+    assert supplied(other, [])[1] == {"parts": "no part of kind drain_pump fits model W900"}
+    why = "the model is not known, so no part of kind drain_pump can be chosen"
+    assert supplied(other, [], model=None)[1] == {"parts": why}
+    assert not supplied(other, [])[0].complete
+
+
+def test_another_tenants_part_is_not_taken() -> None:
+    found, gaps = supplied([pump("P", "*", tenant="bell")], [Stock(*HERE, "P", 5)])
+    assert found.lines == ()
+    assert "for acme" in gaps["parts"]
+
+
+def test_out_of_stock_and_never_counted_are_two_things() -> None:
+    found, gaps = supplied([pump("P", "*")], [Stock(*HERE, "P", 1)], Need("drain_pump", 2))
+    assert (found.lines[0].in_stock, found.lines[0].stock) == (False, None)
+    assert gaps == {"parts[0].warehouse": "no warehouse has 2 of part P in stock"}
+    found, gaps = supplied([pump("P", "*")], [])
+    assert found.lines[0].in_stock is None
+    assert set(gaps) == {"parts[0].warehouse", "parts[0].in_stock"}
+
+
+def test_without_a_destination_no_warehouse_of_several_is_picked() -> None:
+    stock = [Stock(*HERE, "P", 1), Stock(*NEAR, "P", 1)]
+    found, gaps = supplied([pump("P", "*")], stock, destination=None)
+    assert (found.lines[0].in_stock, found.lines[0].stock) == (True, None)
+    assert set(gaps) == {"parts[0].warehouse"}
+    only, gaps = supplied([pump("P", "*")], stock[:1], destination=None)
+    assert chosen(only) == [("P", "WH-DE")]
+    assert gaps == {}
+
+
+def test_equally_near_warehouses_the_one_with_the_whole_order_goes_first() -> None:
+    parts = [pump("A", "*"), replace(pump("B", "*"), kind="inlet_valve")]
+    stock = [Stock("WH-1", "DE", "A", 5), Stock("WH-2", "DE", "A", 5), Stock("WH-2", "DE", "B", 5)]
+    found, _ = supplied(parts, stock, Need("drain_pump"), Need("inlet_valve"))
+    assert chosen(found) == [("A", "WH-2"), ("B", "WH-2")]
+    assert found.warehouses == ["WH-2"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "destination", "border"),
+    [
+        ("DE", "DE", False),
+        ("DE", "FR", False),
+        ("DE", "CH", True),
+        ("CH", "LI", False),
+        ("GB", "IE", True),
+        ("FR", "MC", False),
+        ("DE", "TR", True),
+        ("US", "US", False),
+    ],
+)
+def test_customs_borders(origin: str, destination: str, border: bool) -> None:
+    assert customs_border(origin, destination) is border
+
+
+def customs_of(
+    parts: list[Part], stock: list[Stock], destination: Place
+) -> tuple[Customs | None, dict[str, str]]:
+    needs = [Need(part.kind) for part in parts]
+    found, _ = supplied(parts, stock, *needs, destination=destination.country)
+    gaps = Gaps()
+    logistics = route(
+        supply=found,
+        needed=True,
+        fault=None,
+        assignment=Assignment("on_site", None),
+        site=SiteEntry("s"),
+        destination=destination,
+        gaps=gaps,
+    )
+    return logistics.customs, {gap.field: gap.why for gap in gaps.entries()}
+
+
+def test_customs_facts_are_of_the_parts_that_cross() -> None:
+    inside = pump("A", "*", tariff_number="8413.70", origin_country="IT")
+    outside = replace(
+        pump("B", "*", tariff_number="8481.80", origin_country="CN"),
+        kind="inlet_valve",
+        price=Decimal("7.25"),
+    )
+    stock = [Stock(*FAR, "A", 1), Stock(*HERE, "B", 1)]
+    customs, _ = customs_of([inside, outside], stock, Place("x", "CH", ""))
+    assert customs == Customs(tariff_number="8481.80", origin_country="CN", value=7.25, currency="EUR")
+    both, _ = customs_of([inside, outside], stock, Place("x", "NO", ""))
+    assert both == Customs(
+        tariff_number="8413.70; 8481.80", origin_country="IT; CN", value=37.25, currency="EUR"
+    )
+    assert customs_of([outside], stock, BERLIN)[0] is None
+
+
+def test_half_a_declaration_is_none_and_says_what_is_wanting() -> None:
+    bare = pump("A", "*", price=None)
+    customs, gaps = customs_of([bare], [Stock(*HERE, "A", 1)], Place("x", "CH", ""))
+    assert customs == Customs(tariff_number=None, origin_country=None, value=None, currency=None)
+    assert {field for field in gaps if field.startswith("logistics.customs")} == {
+        "logistics.customs.tariff_number",
+        "logistics.customs.origin_country",
+        "logistics.customs.value",
+    }
+
+
+def repairer(**changes: object) -> Repairer:
+    usual = Repairer(
+        "R",
+        "Repairs",
+        ("DE",),
+        ("on_site",),
+        ("appliance",),
+        currency="EUR",
+        labour_rate=Decimal(60),
+        travel_fee=Decimal(40),
+        shipping_fee=Decimal(9),
+    )
+    return replace(usual, **changes)
+
+
+def assigned(*repairers: Repairer, country: str | None = "DE") -> tuple[Assignment, dict[str, str]]:
+    gaps = Gaps()
+    found = assign(
+        registry=Registry(repairers=repairers),
+        tenant="acme",
+        country=country,
+        channels=("on_site", "mail_in"),
+        skills=("appliance",),
+        gaps=gaps,
+    )
+    return found, {gap.field: gap.why for gap in gaps.entries()}
+
+
+def test_the_first_able_repairer_of_the_best_channel_goes() -> None:
+    mailed = repairer(id="M", channels=("mail_in",))
+    second = repairer(id="S")
+    assert assigned(mailed, repairer(), second)[0] == Assignment("on_site", repairer())
+    assert assigned(mailed)[0] == Assignment("mail_in", mailed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"countries": ("FR",)}, "no repairer is authorised for acme in DE"),
+        ({"tenants": ("bell",)}, "no repairer is authorised for acme in DE"),
+        ({"skills": ("phone",)}, "no repairer for acme in DE has the skills appliance"),
+        (
+            {"channels": ("carry_in",)},
+            "no repairer for acme in DE with these skills serves by on_site or mail_in",
+        ),
+    ],
+)
+def test_why_nobody_goes_is_told(changes: dict[str, object], why: str) -> None:
+    found, gaps = assigned(repairer(**changes))
+    assert found == Assignment("on_site", None)
+    assert gaps == {"service.provider": why}
+
+
+def test_nobody_at_all_and_nowhere_to_go() -> None:
+    assert assigned()[1] == {"service.provider": "the registry has no repairers"}
+    assert assigned(repairer(), country=None)[1] == {
+        "service.provider": "the country of the site is not known"
+    }
+
+
+def costs(
+    parts: list[Part], assignment: Assignment, minutes: int | None = 45
+) -> tuple[tuple[str | None, float | None, float | None, float | None], dict[str, str]]:
+    gaps = Gaps()
+    needs = [Need(part.kind, 2) for part in parts]
+    found = supplied(parts, [], *needs)[0] if needs else Supply((), complete=True)
+    figures = estimate(supply=found, assignment=assignment, minutes=minutes, payer="brand", gaps=gaps)
+    assert figures.payer == "brand"
+    return (figures.currency, figures.parts, figures.labour, figures.transport), {
+        gap.field: gap.why for gap in gaps.entries()
+    }
+
+
+ON_SITE = Assignment("on_site", repairer())
+
+
+def test_parts_labour_and_the_visit_are_priced() -> None:
+    assert costs([pump("P", "*")], ON_SITE) == (("EUR", 60.0, 45.0, 40.0), {})
+
+
+def test_several_currencies_are_never_added_up() -> None:
+    figures, gaps = costs([pump("P", "*", currency="CHF")], ON_SITE)
+    assert figures == (None, None, None, None)
+    assert gaps == {
+        "estimate": "prices are in several currencies: parts in CHF, labour in EUR, transport in EUR"
+    }
+
+
+def test_a_price_that_is_not_known_leaves_its_line_open() -> None:
+    figures, gaps = costs([pump("P", "*", price=None)], ON_SITE)
+    assert figures == ("EUR", None, 45.0, 40.0)
+    assert gaps == {"estimate.parts": "the registry has no price of part P"}
+
+
+def test_parts_of_several_currencies_leave_their_line_open() -> None:
+    parts = [pump("A", "*"), replace(pump("B", "*", currency="CHF"), kind="inlet_valve")]
+    figures, gaps = costs(parts, ON_SITE)
+    assert figures == ("EUR", None, 45.0, 40.0)
+    assert gaps == {"estimate.parts": "the parts are priced in several currencies"}
+
+
+def test_without_a_repairer_only_the_parts_are_known() -> None:
+    figures, gaps = costs([pump("P", "*")], Assignment("on_site", None))
+    assert figures == ("EUR", 60.0, None, None)
+    assert set(gaps) == {"estimate.labour", "estimate.transport"}
+
+
+def test_fees_that_are_not_in_the_registry_are_named() -> None:
+    bare = repairer(labour_rate=None, travel_fee=None)
+    figures, gaps = costs([pump("P", "*")], Assignment("on_site", bare))
+    assert figures == ("EUR", 60.0, None, None)
+    assert gaps["estimate.labour"] == "the registry has no labour rate of repairer R"
+    assert gaps["estimate.transport"] == "the registry has no travel fee of repairer R"
+
+
+def test_no_price_at_all_has_no_currency() -> None:
+    figures, gaps = costs([], Assignment("carry_in", None))
+    assert figures == (None, 0.0, None, 0.0)
+    assert gaps["estimate.currency"] == "no price is known"
+
+
+def test_the_way_is_paid_as_the_channel_asks() -> None:
+    def way(channel: str) -> float | None:
+        return costs([], Assignment(channel, repairer()))[0][3]
+
+    assert [way(channel) for channel in ("on_site", "mail_in", "carry_in", "remote")] == [40.0, 9.0, 0.0, 0.0]
+
+
+def test_half_a_cent_is_rounded_up_as_bills_do() -> None:
+    odd = repairer(labour_rate=Decimal("0.7"))
+    assert costs([], Assignment("carry_in", odd), minutes=3)[0][2] == 0.04
+
+
+def test_a_world_registry_is_indexed_once_and_stays_the_same() -> None:
+    registry = world()
+    assert registry.coverages_of(SERVER, None) == registry.coverages_of(SERVER, "W900x")[:1]
+    assert registry.stock_of("nothing") == ()
