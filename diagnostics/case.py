@@ -21,6 +21,8 @@ class CaseState(StrEnum):
     DISMISSED = "dismissed"
 
 
+#: What a device may answer to a probe, contract section 1.
+ReplyState = Literal["running", "passed", "failed", "unsupported", "error"]
 OPEN_CASE_STATES = frozenset({CaseState.SUSPECTED, CaseState.CONFIRMED})
 
 
@@ -51,7 +53,7 @@ class Probe(BaseModel):
     rule: str
     action: str
     component: str
-    state: Literal["sent", "running", "passed", "failed", "unsupported", "error", "expired"] = "sent"
+    state: ReplyState | Literal["sent", "expired"] = "sent"
     sent_at: int
     deadline: int
     answered_at: int | None = None
@@ -61,6 +63,22 @@ class Probe(BaseModel):
     def pending(self) -> bool:
         """Whether an answer may still come."""
         return self.state in ("sent", "running")
+
+
+class Standing(BaseModel):
+    """How one rule stands in a case.
+
+    Attributes:
+        suspected_at: device time of its latest suspicion, ms.
+        suspected: not cleared since.
+        ways: for each way of its confirmation whether it holds now; probes are looked up in the case.
+        verdict: what its latest suspicion came to.
+    """
+
+    suspected_at: int
+    suspected: bool = True
+    ways: list[bool] = []
+    verdict: Literal["waiting", "confirmed", "refuted"] = "waiting"
 
 
 class Case(BaseModel):
@@ -73,7 +91,8 @@ class Case(BaseModel):
         onset: device time of the first suspicion, ms.
         updated: time of the last change, ms.
         reason: the last reason, the answer to "why (not) an order?".
-        order_id: the order that the case opened or joined.
+        order_id: the order that the case opened; a fault that returns while it is open joins it.
+        standings: by rule id; several rules may speak for the same fault.
     """
 
     case_id: str
@@ -94,6 +113,12 @@ class Case(BaseModel):
     evidence: list[Evidence] = []
     probes: list[Probe] = []
     order_id: str | None = None
+    standings: dict[str, Standing] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the case has not come to its end."""
+        return self.state in OPEN_CASE_STATES
 
 
 class CaseEvent(BaseModel):

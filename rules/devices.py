@@ -18,6 +18,7 @@ class DeviceTable:
         watermark: [capacity] int64, device time of the newest message, NEVER before the first.
         ids: by row.
         stated: by row, the facts that rules ask for.
+        serials: by row, the serial numbers of the device (``""``) and its components, where they were stated.
     """
 
     def __init__(self, device_class: str, catalogue: Catalogue, texts: Interner[str]) -> None:
@@ -26,7 +27,7 @@ class DeviceTable:
         self.watermark = np.full(self.lanes.capacity, NEVER, dtype=np.int64)
         self.ids: list[DeviceId] = []
         self.stated: list[dict[str, object]] = []
-        self._serials: dict[int, dict[str, object]] = {}
+        self.serials: dict[int, dict[str, object]] = {}
         self._known: set[str] = set()
         self._facts: dict[tuple[str, Mode], Float64] = {}
 
@@ -44,15 +45,19 @@ class DeviceTable:
     def add(self, numbers: Int64, ids: list[DeviceId], arrival: Int64) -> Int64:
         """Append devices and return their rows."""
         rows = self.lanes.add(numbers, numbers, arrival, member=True)
+        self.reserve()
+        self.ids.extend(ids)
+        self.stated.extend({} for _ in ids)
+        return rows
+
+    def reserve(self) -> None:
+        """Grow with the lanes."""
         more = self.lanes.capacity - len(self.watermark)
         if more:
             self.watermark = np.pad(self.watermark, (0, more), constant_values=NEVER)
             self._facts = {
                 key: np.pad(array, (0, more), constant_values=np.nan) for key, array in self._facts.items()
             }
-        self.ids.extend(ids)
-        self.stated.extend({} for _ in ids)
-        return rows
 
     def state(self, row: int, facts: Mapping[str, object]) -> list[str]:
         """Take in what a device says of itself; return the components whose part was exchanged.
@@ -81,7 +86,7 @@ class DeviceTable:
                     serials[str(name)] = part["serial"]
         if not serials:
             return []
-        before = self._serials.setdefault(row, {})
+        before = self.serials.setdefault(row, {})
         exchanged = [name for name, serial in serials.items() if before.get(name, serial) != serial]
         before.update(serials)
         return exchanged

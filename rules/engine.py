@@ -9,6 +9,7 @@ different devices do not meet, and those of one device are taken in their order.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,17 @@ from rules.loader import RuleSet
 from rules.model import DEVICE_CLASSES
 from rules.rulelanes import RuleLanes, kinds
 from rules.selector import classes_of
+from rules.snapshot import (
+    Arrays,
+    Renumbering,
+    restore_devices,
+    restore_lanes,
+    restore_rule,
+    save_devices,
+    save_lanes,
+    save_rule,
+    save_symbols,
+)
 from rules.symbols import Symbols
 
 
@@ -44,7 +56,7 @@ class Applied:
     """What a batch led to.
 
     Attributes:
-        findings: in order of position, time, rule and lane.
+        findings: in order of position, arrival, rule and lane.
         late: [M] bool, the message was older than its device's watermark and was not evaluated.
         repeated: [M] bool, the message was not newer than the watermark: its readings may have come before.
     """
@@ -152,6 +164,38 @@ class Engine:
             for lanes in device_class.sets.values():
                 for heard in (lanes.first_heard, *lanes.heard.values()):
                     heard[heard != NEVER] += gap_ms
+
+    def snapshot(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return all state: arrays by path, and a document that JSON can hold. The arrays are views."""
+        arrays: Arrays = {"now": np.array([self._now])}
+        document: dict[str, Any] = {"symbols": save_symbols(self._symbols), "classes": {}}
+        for name, device_class in self._classes.items():
+            for kind, lanes in device_class.sets.items():
+                save_lanes(lanes, f"{name}/{kind}", arrays)
+            for rule in device_class.rules:
+                save_rule(rule, name, arrays)
+            document["classes"][name] = save_devices(device_class.devices, name, arrays)
+        return arrays, document
+
+    def restore(self, arrays: Arrays, document: dict[str, Any]) -> None:
+        """Take up a saved state; the engine is new. Rules that were not saved start quiet."""
+        numbers = Renumbering(document["symbols"], self._symbols)
+        texts = frozenset(signal.name for signal in self.ruleset.catalogue if signal.kind == "text")
+        self._now = int(arrays["now"][0])
+        self._row = np.full(len(self._symbols.devices), -1, dtype=np.int64)
+        self._class_number = np.full(len(self._symbols.devices), -1, dtype=np.int64)
+        for index, (name, device_class) in enumerate(self._classes.items()):
+            for kind, lanes in device_class.sets.items():
+                restore_lanes(lanes, f"{name}/{kind}", arrays, texts, numbers)
+            devices = device_class.devices
+            restore_devices(devices, name, arrays, document["classes"][name], self._symbols)
+            device_class.reserve()
+            rows = np.arange(devices.lanes.size, dtype=np.int64)
+            self._row[devices.lanes.ordinal[rows]] = rows
+            self._class_number[devices.lanes.ordinal[rows]] = index
+            for rule in device_class.rules:
+                rule.select(rows)
+                restore_rule(rule, name, arrays)
 
     def _tick(self, now: int, position: int, findings: list[Finding]) -> None:
         self._now = max(self._now, now)
@@ -361,4 +405,4 @@ def _waves(batch: ReadingBatch, facts: Sequence[FactsUpdate]) -> Iterator[tuple[
 
 
 def _order(finding: Finding) -> tuple[int, int, int, str, str]:
-    return (finding.position, finding.at, finding.rule.order, str(finding.device), finding.component)
+    return (finding.position, finding.arrival, finding.rule.order, str(finding.device), finding.component)

@@ -76,6 +76,13 @@ class Window:
         for name, array in self.accumulators.items():
             self.accumulators[name] = np.pad(array, ((0, more), (0, 0)))
 
+    def reshape(self, slots: int) -> None:
+        """Give an empty window so many slots a lane, as many as a saved one has."""
+        capacity = len(self.head)
+        self.number = np.full((capacity, slots), _NEVER, dtype=np.int64)
+        self.latest = np.full((capacity, slots), _NEVER, dtype=np.int64)
+        self.accumulators = {name: np.zeros((capacity, slots)) for name in self.accumulators}
+
     def forget(self, lanes: Int64) -> None:
         """Start anew: the part behind these lanes was exchanged."""
         self.number[lanes] = _NEVER

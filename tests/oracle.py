@@ -6,6 +6,7 @@ shares the parser and the rule model with the engine, and nothing that evaluates
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from rules.expression.tree import (
     Absent,
@@ -190,7 +191,7 @@ class Oracle:
     # values
 
     def series(self, device, component, node):
-        """Return the readings that a signal of a lane means: its own where there ever were, else the device's."""
+        """Return the readings that a signal of a lane means: its own where it has any, else the device's."""
         if not node.component and component and device.readings.get((node.signal, component)):
             return device.readings[(node.signal, component)]
         return device.readings.get((node.signal, node.component), [])
@@ -264,7 +265,7 @@ def window(name, inside, window_ms):
         return len(inside)
     if not inside:
         return None
-    pairs = list(zip(inside, inside[1:], strict=False))
+    pairs = list(pairwise(inside))
     increase = sum(b if b < a else b - a for a, b in pairs)
     return {
         "avg": sum(inside) / len(inside),
