@@ -223,6 +223,9 @@ class Table:
             content = self._path.read_bytes()
         except FileNotFoundError:
             return None
+        except IsADirectoryError:
+            self._broken(1, "file: expected a file, got a folder")
+            return None
         except OSError as error:
             raise OutsideError(f"{self._path}: {error.strerror}") from None
         try:
@@ -235,6 +238,9 @@ class Table:
 
     def _header_is_right(self, header: list[str]) -> bool:
         known, required = self._columns.all, self._columns.required
+        if not any(header):
+            self._broken(1, f"header: expected {', '.join(known)}, got an empty line or file")
+            return False
         if len(header) == 1 and LIST_SEPARATOR in header[0]:
             self._broken(1, "header: expected columns separated by commas, got semicolons")
             return False
@@ -245,7 +251,7 @@ class Table:
             self._broken(1, f"{column}: expected each column once, got {header.count(column)}")
         for column in required:
             if column not in header:
-                self._broken(1, f"{column}: expected this column, got {', '.join(header) or 'no header'}")
+                self._broken(1, f"{column}: expected this column, got {', '.join(header)}")
         return self.whole
 
     def _broken(self, line: int, problem: str) -> None:

@@ -1,0 +1,411 @@
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from diagnostics.orders.registry import (
+    Coverage,
+    DeviceEntry,
+    Owner,
+    Part,
+    Registry,
+    Repairer,
+    SiteEntry,
+    Stock,
+)
+from gateway.errors import UserError
+from gateway.registry import TABLES, load_registry
+from rules.symbols import DeviceId
+
+WASHER = DeviceId("acme", "appliance", "wm-7")
+
+GOOD = {
+    "owners.csv": "owner,name,contact,language,time_zone\n"
+    "anna,Anna Weber,anna@example.org,de,Europe/Berlin\n",
+    "sites.csv": 'site,address,country,time_zone\nh1,"Lindenweg 3, 34117 Kassel",DE,Europe/Berlin\n',
+    "devices.csv": (
+        "tenant,class,device,model,serial,firmware,parent,owner,site,bought\n"
+        "acme,appliance,wm-7,W900,W-55,1.4,,anna,h1,2024-06-01\n"
+        "acme,server,srv-1,,,,,,,\n"
+    ),
+    "warranties.csv": (
+        "tenant,kind,class,device,model,starts,ends,months,coverage,contract,excludes\n"
+        "acme,warranty,,,W9*,,,24,Parts and labour,,battery.worn; washer.unbalance\n"
+        "acme,contract,server,srv-1,,2024-05-01,2027-04-30,,On site,SV-1,\n"
+    ),
+    "parts.csv": (
+        "part,title,kind,models,tenant,price,currency,tariff_number,origin_country,return_required\n"
+        "P-1,Drain pump,drain_pump,W900;W91?,acme,32.50,EUR,8413.70,IT,no\n"
+    ),
+    "stock.csv": "warehouse,country,part,quantity\nWH-Kassel,DE,P-1,3\n",
+    "repairers.csv": (
+        "repairer,name,countries,channels,skills,tenants,country,address,currency,labour_rate,travel_fee,shipping_fee\n"
+        "R1,Vogt,DE;AT,on_site,appliance;refrigeration,acme,DE,Gartenstraße 9,EUR,66,45.5,\n"
+    ),
+}
+
+
+def folder_of(tmp_path: Path, **changes: str) -> Path:
+    """Write the good files, or others in their place: owners="..." is owners.csv."""
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    for name, text in (GOOD | {f"{table}.csv": text for table, text in changes.items()}).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def problems_of(tmp_path: Path, **changes: str) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        load_registry(folder_of(tmp_path, **changes))
+    return str(caught.value).splitlines()
+
+
+def test_every_cell_arrives(tmp_path: Path) -> None:
+    registry = load_registry(folder_of(tmp_path))
+    server = DeviceId("acme", "server", "srv-1")
+    assert registry == Registry(
+        devices={
+            WASHER: DeviceEntry(WASHER, "W900", "W-55", "1.4", None, "anna", "h1", date(2024, 6, 1)),
+            server: DeviceEntry(server),
+        },
+        owners={"anna": Owner("anna", "Anna Weber", "anna@example.org", "de", "Europe/Berlin")},
+        sites={"h1": SiteEntry("h1", "Lindenweg 3, 34117 Kassel", "DE", "Europe/Berlin")},
+        coverages=[
+            Coverage(
+                "warranty",
+                "acme",
+                model="W9*",
+                months=24,
+                text="Parts and labour",
+                excludes=("battery.worn", "washer.unbalance"),
+            ),
+            Coverage(
+                "contract",
+                "acme",
+                device=server,
+                starts=date(2024, 5, 1),
+                ends=date(2027, 4, 30),
+                text="On site",
+                contract="SV-1",
+            ),
+        ],
+        parts={
+            "P-1": Part(
+                "P-1",
+                "Drain pump",
+                "drain_pump",
+                ("W900", "W91?"),
+                "acme",
+                Decimal("32.50"),
+                "EUR",
+                "8413.70",
+                "IT",
+                return_required=False,
+            )
+        },
+        stock=[Stock("WH-Kassel", "DE", "P-1", 3)],
+        repairers=[
+            Repairer(
+                "R1",
+                "Vogt",
+                ("DE", "AT"),
+                ("on_site",),
+                ("appliance", "refrigeration"),
+                ("acme",),
+                "DE",
+                "Gartenstraße 9",
+                "EUR",
+                Decimal(66),
+                Decimal("45.5"),
+                None,
+            )
+        ],
+    )
+
+
+def test_a_folder_that_is_not_there_is_an_empty_registry(tmp_path: Path) -> None:
+    assert load_registry(tmp_path / "nowhere") == Registry(coverages=[], stock=[], repairers=[])
+
+
+@pytest.mark.parametrize("kept", sorted(TABLES))
+def test_each_file_is_optional(tmp_path: Path, kept: str) -> None:
+    folder = folder_of(tmp_path)
+    (folder / kept).unlink()
+    referred = {"owners.csv", "sites.csv", "devices.csv", "parts.csv"}
+    if kept in referred:
+        with pytest.raises(UserError, match=f"expected one that stands in {kept}"):
+            load_registry(folder)
+    else:
+        load_registry(folder)
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        pytest.param(lambda text: text.encode("utf-8-sig"), id="byte order mark"),
+        pytest.param(lambda text: text.replace("\n", "\r\n").encode(), id="Windows line ends"),
+        pytest.param(lambda text: text.rstrip("\n").encode(), id="no last line end"),
+        pytest.param(lambda text: (text + "\n,,,,\n\n").encode(), id="empty lines"),
+        pytest.param(lambda text: text.replace(",", " , ").encode(), id="spaces around cells"),
+    ],
+)
+def test_files_as_spreadsheets_write_them(tmp_path: Path, rewrite) -> None:
+    folder = folder_of(tmp_path)
+    path = folder / "owners.csv"
+    path.write_bytes(rewrite(GOOD["owners.csv"]))
+    assert load_registry(folder).owners["anna"].contact == "anna@example.org"
+
+
+def test_columns_may_stand_in_any_order_and_optional_ones_be_left_out(tmp_path: Path) -> None:
+    registry = load_registry(folder_of(tmp_path, owners="contact,owner\nanna@example.org,anna\n"))
+    assert registry.owners["anna"] == Owner("anna", contact="anna@example.org")
+
+
+def test_a_separator_that_unicode_calls_a_line_end_stays_in_its_cell(tmp_path: Path) -> None:
+    registry = load_registry(folder_of(tmp_path, owners="owner,name\nanna,Anna\u2028Weber\n"))
+    assert registry.owners["anna"].name == "Anna\u2028Weber"
+
+
+ONE_PROBLEM = {
+    "unknown column": (
+        {"owners": "owner,nmae\nanna,A\n"},
+        "owners.csv:1: nmae: expected one of owner, name, contact, language, time_zone, got 'nmae'",
+    ),
+    "missing column": (
+        {"stock": "warehouse,part,quantity\nW,P-1,1\n"},
+        "stock.csv:1: country: expected this column, got warehouse, part, quantity",
+    ),
+    "column twice": (
+        {"owners": "owner,name,name\nanna,A,B\n"},
+        "owners.csv:1: name: expected each column once, got 2",
+    ),
+    "empty file": (
+        {"stock": ""},
+        "stock.csv:1: header: expected warehouse, country, part, quantity, got an empty line or file",
+    ),
+    "semicolons": (
+        {"owners": "owner;name\nanna;A\n"},
+        "owners.csv:1: header: expected columns separated by commas, got semicolons",
+    ),
+    "bad date": (
+        {"devices": "tenant,class,device,bought\nacme,server,s,01.06.2024\nacme,server,srv-1,\n"},
+        "devices.csv:2: bought: expected a date such as 2026-01-31, got '01.06.2024'",
+    ),
+    "no such day": (
+        {"devices": "tenant,class,device,bought\nacme,server,srv-1,2023-02-29\n"},
+        "devices.csv:2: bought: expected a date such as 2026-01-31, got '2023-02-29'",
+    ),
+    "unknown owner": (
+        {"devices": "tenant,class,device,owner\nacme,server,srv-1,bob\n"},
+        "devices.csv:2: owner: expected one that stands in owners.csv, got 'bob'",
+    ),
+    "unknown site": (
+        {"devices": "tenant,class,device,site\nacme,server,srv-1,h9\n"},
+        "devices.csv:2: site: expected one that stands in sites.csv, got 'h9'",
+    ),
+    "unknown class": (
+        {"devices": "tenant,class,device\nacme,server,srv-1\nacme,toaster,t\n"},
+        "devices.csv:3: class: expected one of phone, pc, server, appliance, got 'toaster'",
+    ),
+    "slash in a name": (
+        {"devices": "tenant,class,device\nacme,server,srv-1\nacme,server,a/b\n"},
+        "devices.csv:3: device: expected 1 to 64 of letters, digits and _.:-, got 'a/b'",
+    ),
+    "device twice": (
+        {"devices": "tenant,class,device\nacme,server,srv-1\nacme,server,srv-1\n"},
+        "devices.csv:3: device: expected each key once, it stands in devices.csv:2, got 'srv-1'",
+    ),
+    "owner twice": (
+        {"owners": "owner\nanna\nanna\n"},
+        "owners.csv:3: owner: expected each key once, it stands in owners.csv:2, got 'anna'",
+    ),
+    "part twice": (
+        {"parts": "part,title,kind,models\nP-1,A,fan,*\nP-1,B,fan,*\n"},
+        "parts.csv:3: part: expected each key once, it stands in parts.csv:2, got 'P-1'",
+    ),
+    "stock twice": (
+        {"stock": "warehouse,country,part,quantity\nW,DE,P-1,1\nW,DE,P-1,2\n"},
+        "stock.csv:3: part: expected each key once, it stands in stock.csv:2, got 'P-1'",
+    ),
+    "warehouse in two countries": (
+        {
+            "parts": "part,title,kind,models\nP-1,A,fan,*\nP-2,B,fan,*\n",
+            "stock": "warehouse,country,part,quantity\nW,DE,P-1,1\nW,FR,P-2,2\n",
+        },
+        "stock.csv:3: country: expected DE as in the warehouse's other rows, got 'FR'",
+    ),
+    "stock of no part": (
+        {"stock": "warehouse,country,part,quantity\nW,DE,P-9,1\n"},
+        "stock.csv:2: part: expected one that stands in parts.csv, got 'P-9'",
+    ),
+    "negative quantity": (
+        {"stock": "warehouse,country,part,quantity\nW,DE,P-1,-1\n"},
+        "stock.csv:2: quantity: expected a whole number, got '-1'",
+    ),
+    "required cell empty": (
+        {"stock": "warehouse,country,part,quantity\nW,DE,P-1,\n"},
+        "stock.csv:2: quantity: expected a value, got ''",
+    ),
+    "the United Kingdom": (
+        {"sites": "site,country\nh1,UK\n"},
+        "sites.csv:2: country: expected a country by ISO 3166 such as DE or GB, got 'UK'",
+    ),
+    "time zone": (
+        {"sites": "site,time_zone\nh1,Berlin\n"},
+        "sites.csv:2: time_zone: expected a time zone such as Europe/Berlin, got 'Berlin'",
+    ),
+    "language": (
+        {"owners": "owner,language\nanna,German language\n"},
+        "owners.csv:2: language: expected a language by BCP 47 such as de or pt-BR, got 'German language'",
+    ),
+    "decimal comma": (
+        {"parts": 'part,title,kind,models,price,currency\nP-1,A,fan,*,"12,50",EUR\n'},
+        "parts.csv:2: price: expected an amount such as 12.50, got '12,50'",
+    ),
+    "price without currency": (
+        {"parts": "part,title,kind,models,price\nP-1,A,fan,*,12.50\n"},
+        "parts.csv:2: currency: expected a currency beside the price, got ''",
+    ),
+    "kind": (
+        {"parts": "part,title,kind,models\nP-1,A,Drain pump,*\n"},
+        "parts.csv:2: kind: expected a kind such as drain_pump, got 'Drain pump'",
+    ),
+    "tariff number": (
+        {"parts": "part,title,kind,models,tariff_number\nP-1,A,fan,*,84\n"},
+        "parts.csv:2: tariff_number: expected a tariff number of 6 to 12 digits such as 8413.70, got '84'",
+    ),
+    "neither yes nor no": (
+        {"parts": "part,title,kind,models,return_required\nP-1,A,fan,*,maybe\n"},
+        "parts.csv:2: return_required: expected one of yes, no, got 'maybe'",
+    ),
+    "rate without currency": (
+        {"repairers": "repairer,name,countries,channels,skills,labour_rate\nR,N,DE,on_site,pc,60\n"},
+        "repairers.csv:2: currency: expected a currency beside rates and fees, got ''",
+    ),
+    "channel": (
+        {"repairers": "repairer,name,countries,channels,skills\nR,N,DE,on_site;by_post,pc\n"},
+        "repairers.csv:2: channels: expected any of on_site, carry_in, mail_in, parts_only, remote, "
+        "several separated by ;, got 'on_site;by_post'",
+    ),
+    "warranty of nothing": (
+        {"warranties": "tenant,kind,months\nacme,warranty,24\n"},
+        "warranties.csv:2: device: expected a device or a model, got ''",
+    ),
+    "warranty of both": (
+        {"warranties": "tenant,kind,class,device,model,months\nacme,warranty,server,srv-1,R*,24\n"},
+        "warranties.csv:2: model: expected either a device or a model, got 'R*'",
+    ),
+    "warranty without a class": (
+        {"warranties": "tenant,kind,device,months\nacme,warranty,srv-1,24\n"},
+        "warranties.csv:2: class: expected the device's class, one of phone, pc, server, appliance, got ''",
+    ),
+    "warranty of a stranger": (
+        {"warranties": "tenant,kind,class,device,months\nacme,warranty,server,srv-9,24\n"},
+        "warranties.csv:2: device: expected one that stands in devices.csv, got 'srv-9'",
+    ),
+    "warranty without end": (
+        {"warranties": "tenant,kind,model\nacme,warranty,R*\n"},
+        "warranties.csv:2: ends: expected an end or months, a warranty has one, got ''",
+    ),
+    "warranty with two ends": (
+        {"warranties": "tenant,kind,model,ends,months\nacme,warranty,R*,2027-01-01,24\n"},
+        "warranties.csv:2: months: expected either ends or months, got '24'",
+    ),
+    "warranty backwards": (
+        {"warranties": "tenant,kind,model,starts,ends\nacme,warranty,R*,2027-01-02,2027-01-01\n"},
+        "warranties.csv:2: ends: expected a day not before 2027-01-02, got '2027-01-01'",
+    ),
+    "too few cells": (
+        {"stock": "warehouse,country,part,quantity\nW,DE,P-1\n"},
+        "stock.csv:2: row: expected 4 cells, got 3",
+    ),
+    "line after a cell with line ends": (
+        {"sites": 'site,address,country\nh1,"Lindenweg 3\nKassel",DE\nh2,,XX\n'},
+        "sites.csv:4: country: expected a country by ISO 3166 such as DE or GB, got 'XX'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(ONE_PROBLEM))
+def test_a_problem_is_told_with_its_place(tmp_path: Path, name: str) -> None:
+    changes, problem = ONE_PROBLEM[name]
+    assert problem in problems_of(tmp_path, **changes)
+
+
+NO_REFERENCES = {
+    "devices": "tenant,class,device\nacme,server,srv-1\n",
+    "stock": "warehouse,country,part,quantity\n",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, (changes, _) in ONE_PROBLEM.items()
+        if not {"devices", "stock"} & changes.keys() and "warehouse" not in name
+    ],
+)
+def test_a_problem_is_told_alone(tmp_path: Path, name: str) -> None:
+    changes, problem = ONE_PROBLEM[name]
+    assert problems_of(tmp_path, **NO_REFERENCES, **changes) == [problem]
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    problems = problems_of(
+        tmp_path,
+        owners="owner,language\nanna,de\nbob,d\n",
+        sites="site,country\nh1,DE\nh2,EL\n",
+        stock="warehouse,country,part,quantity\nW,DE,P-1,many\nW,DE,P-8,1\n",
+    )
+    places = [problem.split(": expected")[0] for problem in problems]
+    assert places == [
+        "owners.csv:3: language",
+        "sites.csv:3: country",
+        "stock.csv:2: quantity",
+        "stock.csv:3: part",
+    ]
+
+
+def test_a_file_that_cannot_be_read_does_not_make_every_reference_wrong(tmp_path: Path) -> None:
+    problems = problems_of(tmp_path, owners="owner;name\nanna;A\n")
+    assert problems == ["owners.csv:1: header: expected columns separated by commas, got semicolons"]
+
+
+def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    (folder / "owners.csv").write_bytes("owner,name\nanna,A\nbob,Müller\n".encode("latin-1"))
+    with pytest.raises(UserError) as caught:
+        load_registry(folder)
+    assert str(caught.value) == "owners.csv:3: file: expected UTF-8, got byte 0xfc"
+
+
+@pytest.mark.parametrize("quoted", ['owner,name\nanna,"Anna" Weber\n', 'owner,name\nanna,"Anna\n'])
+def test_quotes_that_never_close_are_told(tmp_path: Path, quoted: str) -> None:
+    (problem,) = problems_of(tmp_path, owners=quoted)
+    assert problem.startswith("owners.csv:2: row: expected CSV")
+
+
+def test_a_file_of_another_name_is_a_slip_of_the_pen(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    (folder / "device.csv").write_text("x\n", encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"device\.csv:1: file: expected one of owners\.csv, .*got 'device\.csv'"
+    ):
+        load_registry(folder)
+
+
+def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "registry"
+    path.write_text("x", encoding="utf-8")
+    with pytest.raises(UserError, match="expected a folder of CSV files"):
+        load_registry(path)
+
+
+def test_a_file_that_is_a_folder_is_told(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    (folder / "owners.csv").unlink()
+    (folder / "owners.csv").mkdir()
+    with pytest.raises(UserError, match=r"owners\.csv:1: file: expected a file, got a folder"):
+        load_registry(folder)
