@@ -311,10 +311,10 @@ class _Wave:
             rows, positions, t = rows[kept], positions[kept], t[kept]
         if not len(rows):
             return
-        newer = t > devices.watermark[rows]
-        devices.watermark[rows] = t
         arrival = batch.arrival[positions]
         self._hear_silences(rows, arrival, positions)
+        newer = t > devices.watermark[rows]
+        devices.watermark[rows] = t
         self._apply(rows, positions, t, arrival)
         self._class.reserve()
         clock = _Clock.of(devices.lanes.capacity, rows, t, arrival, positions)
