@@ -5,6 +5,7 @@ every real registry: devices that nobody registered, owners without a contact, p
 """
 
 import csv
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 
 from rules.symbols import DeviceId
+from simulators.makes import MAKES
 from simulators.registry_data import COUNTRIES, PART_KINDS, WAREHOUSES, WORKSHOPS, Country, PartKind
 
 Facts = Mapping[str, object]
@@ -28,8 +30,22 @@ NO_CONTACT = 0.04
 NO_PURCHASE_DATE = 0.02
 OUT_OF_STOCK = 0.05
 NO_TARIFF_NUMBER = 0.03
+NO_REPAIRER = 0.08
+_LARGE_COUNTRY = 10  # share of the owners, from which on repairers are found for everybody
 
 _DEVICES_PER_ROOM = 8
+
+_KIND_OF_MODEL = {make.model: kind for (_, kind), makes in MAKES.items() for make in makes}
+
+#: How components are named, and the kind of part that replaces them.
+_COMPONENT_KINDS = (
+    (r"nvme\d+", "nvme_ssd"),
+    (r"sd[a-z]+", "drive"),
+    (r"psu\d*", "power_supply"),
+    (r"battery", "battery"),
+    (r"[A-Z]\d+", "memory_module"),
+    (r"\d+", "fan"),
+)
 
 
 def write_registry(devices: Sequence[tuple[DeviceId, Facts]], folder: Path, seed: int, today: date) -> None:
@@ -227,7 +243,7 @@ class _Tables:
                     models.setdefault((tenant, kind), {})["*" if part.universal else model] = None
         for device, facts in devices:
             for component, model in _component_models(facts):
-                if replaced := _component_kind(component):
+                if replaced := _component_kind(component, device.device_class):
                     models.setdefault((device.tenant, replaced), {})[model] = None
         for (tenant, kind), fitting in models.items():
             for number, model in enumerate(fitting, start=1):
@@ -260,10 +276,11 @@ class _Tables:
                 )
 
     def add_repairers(self, tenants: Sequence[str]) -> None:
-        """Give every tenant repairers in every country; here and there one is wanting."""
+        """Give every tenant repairers in every country; in small ones here and there one is wanting."""
         for country in COUNTRIES:
             for number, workshop in enumerate(WORKSHOPS):
-                missing = {tenant for tenant in tenants if self._chance(0.02)}
+                wanting = NO_REPAIRER if country.share < _LARGE_COUNTRY else 0
+                missing = {tenant for tenant in tenants if self._chance(wanting)}
                 town = self._one_of(country.towns)
                 served = [tenant for tenant in tenants if tenant not in missing]
                 if not served:
@@ -292,10 +309,11 @@ def _text(facts: Facts, key: str) -> str:
 
 
 def _sort(device: DeviceId, facts: Facts) -> str:
-    """Return what a device is: its class, or the sort of appliance that its facts name."""
+    """Return what a device is: its class, or the sort of appliance that its model or its facts name."""
     if device.device_class != "appliance":
         return device.device_class
-    return next((sort for sort in APPLIANCE_SORTS if sort in facts.values()), "appliance")
+    said = [_KIND_OF_MODEL.get(_text(facts, "model")), *facts.values()]
+    return next((sort for sort in APPLIANCE_SORTS if sort in said), "appliance")
 
 
 def _component_models(facts: Facts) -> list[tuple[str, str]]:
@@ -309,11 +327,12 @@ def _component_models(facts: Facts) -> list[tuple[str, str]]:
     ]
 
 
-def _component_kind(component: str) -> str | None:
+def _component_kind(component: str, device_class: str) -> str | None:
     """Return the kind of part that a component of that name is, where the name tells."""
-    if component.startswith("nvme"):
-        return "nvme_ssd"
-    return "drive" if component.startswith("sd") else None
+    for pattern, kind in _COMPONENT_KINDS:
+        if re.fullmatch(pattern, component):
+            return "fan_module" if kind == "fan" and device_class == "server" else kind
+    return None
 
 
 def _plain(text: str) -> str:

@@ -43,7 +43,7 @@ class OrderDevice(Section):
     """What is broken.
 
     Model, serial and firmware are the faulty component's own where it told them; then `host` has the
-    device's. Without a host they are the device's.
+    device's. Without a host they are the device's. Of a component without firmware it is None.
     """
 
     device_class: str = Field(alias="class")

@@ -94,10 +94,14 @@ def identify(
     _note_contradictions(told, entry, gaps)
     component = _component(facts, case.component) if case.component else Identity(None, None, None)
     stated = component if component else host
-    whose = f"component {case.component}" if component else "the device"
-    for name in ("model", "serial", "firmware"):
-        elsewhere = "" if component else " and the registry does not have it"
-        gaps.require(f"device.{name}", getattr(stated, name), f"{whose} did not say it{elsewhere}")
+    # Few components have a firmware of their own: none said is none missed.
+    for name in ("model", "serial") if component else ("model", "serial", "firmware"):
+        why = (
+            f"component {case.component} did not say it"
+            if component
+            else "the device did not say it and the registry does not have it"
+        )
+        gaps.require(f"device.{name}", getattr(stated, name), why)
     if case.component and not component and returns and host.serial:
         gaps.add(
             "device.serial",

@@ -98,8 +98,9 @@ def supply(
 ) -> Supply:
     """Choose part numbers and warehouses.
 
-    Among parts of a kind that fit, the one that is in stock nearest goes first, then the one made more
-    closely for the model. Near is: the destination's country, then its customs territory, then anywhere.
+    Among parts of a kind that fit, those in stock go first; of these those made for the model of the
+    component itself; then the nearest, the tenant's own, the one made most closely for the model. Near is:
+    the destination's country, then its customs territory, then anywhere.
 
     Args:
         needs: what the repair takes, None when that is not known.
@@ -152,20 +153,25 @@ def _choose(
     of_kind = registry.parts_of_kind(need.kind, subject.id.tenant)
     fitting = [part for part in of_kind if _closeness(part, subject) is not None]
     if fitting:
-        return min(
-            fitting,
-            key=lambda part: (
-                -max(
-                    (_nearness(stock, destination) for stock in _enough(registry, part, need.quantity)),
-                    default=-1,
-                ),
-                part.tenant is None,
-                -(_closeness(part, subject) or 0),
-                part.number,
-            ),
-        )
+        return min(fitting, key=lambda part: _rank(part, need, registry, subject, destination))
     gaps.add("parts", _why_none(need.kind, of_kind, subject))
     return None
+
+
+def _rank(
+    part: Part, need: Need, registry: Registry, subject: Subject, destination: str | None
+) -> tuple[bool, bool, int, bool, int, str]:
+    """Return what parts that fit are sorted by, best first."""
+    offers = [_nearness(stock, destination) for stock in _enough(registry, part, need.quantity)]
+    own = subject.component_model is not None and part.fit(subject.component_model) is not None
+    return (
+        not offers,
+        not own,
+        -max(offers, default=0),
+        part.tenant is None,
+        -(_closeness(part, subject) or 0),
+        part.number,
+    )
 
 
 def _closeness(part: Part, subject: Subject) -> int | None:

@@ -158,6 +158,8 @@ MAY_BE_NULL = (
 def may_be_null(path: str, order: ServiceOrder) -> bool:
     if path == "logistics.outbound":
         return not order.parts and "parts" not in {entry.field for entry in order.missing}
+    if path == "device.firmware":
+        return order.device.host is not None
     if path == "logistics.return.to":
         return order.logistics.return_leg is not None and not order.logistics.return_leg.required
     return path.startswith(MAY_BE_NULL) and not path.startswith(

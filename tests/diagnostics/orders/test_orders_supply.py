@@ -82,6 +82,15 @@ def test_a_part_of_the_components_own_model_fits() -> None:
     assert [line.part.number for line in found.lines] == ["P"]
 
 
+def test_a_part_for_the_component_goes_before_one_for_the_device_unless_it_is_out_of_stock() -> None:
+    parts = [pump("HOST", "R740 rack server"), pump("OWN", "ST*")]
+    stock = [Stock(*HERE, "HOST", 1), Stock(*FAR, "OWN", 1)]
+    models = {"model": "R740 rack server", "component_model": "ST4000NM"}
+    assert chosen(supplied(parts, stock, **models)[0]) == [("OWN", "WH-CH")]
+    assert chosen(supplied(parts, stock[:1], **models)[0]) == [("HOST", "WH-DE")]
+    assert chosen(supplied(parts, stock, model="R740 rack server")[0]) == [("HOST", "WH-DE")]
+
+
 @pytest.mark.parametrize(
     ("pattern", "model", "fits"),
     [
