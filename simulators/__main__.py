@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Simulated devices with injected faults, each on its own MQTT connection. "
         "Ends on SIGTERM, SIGINT and at the end of standard input.",
     )
-    parser.add_argument("--url", type=Broker.parse, required=True, help="mqtt://HOST:PORT or mqtts://...")
+    parser.add_argument("--url", type=_broker, required=True, help="mqtt://HOST:PORT or mqtts://...")
     parser.add_argument("--devices", type=_at_least_one, default=200, help="how many (200)")
     parser.add_argument("--seed", type=int, default=1, help="of everything that is chance (1)")
     parser.add_argument("--speed", type=_positive, default=60.0, help="device time to wall time (60)")
@@ -65,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", default="fw", help="first level of the topics (fw)")
     parser.add_argument("--detached", action="store_true", help="go on when standard input ends")
     return parser
+
+
+def _broker(text: str) -> Broker:
+    try:
+        return Broker.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _at_least_one(text: str) -> int:
