@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -94,12 +95,17 @@ class Live:
             await watch.look()
         except ForewarnError as error:
             self._trouble(f"The stores cannot be read: {error}. What you see may be old.")
-        except Exception:
-            log.exception("page_update_failed")
+        except Exception as error:
+            _log_failure(error)
             self._trouble("This page could not be brought up to date; the gateway's log says why.")
         else:
             return True
         return False
+
+
+def _log_failure(error: Exception) -> None:
+    # As plain text: the logger's drawn tracebacks take seconds, on the event loop.
+    log.error("page_update_failed", trace="".join(traceback.format_exception(error)))
 
 
 class Region(Generic[T]):

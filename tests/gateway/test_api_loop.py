@@ -34,10 +34,11 @@ async def test_reads_do_not_hold_up_the_event_loop(tmp_path, monkeypatch):
     assert [answer.status_code for answer in answers] == [200] * len(paths)
     assert elapsed >= PAUSE  # the reads were slow
     assert elapsed < PAUSE * len(paths)  # and ran side by side
-    assert max(gaps) < PAUSE / 2, f"the loop stood still for {max(gaps):.3f} s"
+    # One slow read on the loop would be a gap of a whole pause; a busy machine stays far below.
+    assert max(gaps) < PAUSE * 0.8, f"the loop stood still for {max(gaps):.3f} s"
 
 
-PAUSE = 0.5
+PAUSE = 1.0
 
 
 def slowly(read):
