@@ -1,5 +1,10 @@
+import hypothesis
 import pytest
 from servers import start_mosquitto
+
+# Machines that build are shared and slow at times; how long an example takes says nothing there.
+hypothesis.settings.register_profile("forewarn", deadline=None)
+hypothesis.settings.load_profile("forewarn")
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ class QuarantineReason(StrEnum):
     TEXT_TOO_LONG = "text_too_long", "A text is longer than 256 characters."
     BAD_TOPIC = "bad_topic", "The topic is neither ROOT/TENANT/CLASS/DEVICE/LEAF nor that of a source."
     UNKNOWN_CLASS = "unknown_class", "The class is not one of phone, pc, server, appliance."
-    BAD_IDENTIFIER = "bad_identifier", "Tenant or device is not 1 to 64 characters of A-Z a-z 0-9 _ . : -"
+    BAD_IDENTIFIER = "bad_identifier", "Tenant or device is not a name of 1 to 64 letters, digits and _ . : - signs."
     BAD_KEY = "bad_key", "A key is not SIGNAL or SIGNAL@COMPONENT of up to 64 allowed characters each."
     UNEXPECTED_KEY = "unexpected_key", "A key stands where the message's form has no place for it."
     TIMESTAMP_INVALID = "timestamp_invalid", "ts is neither milliseconds since 1970 nor RFC 3339."
@@ -39,6 +39,7 @@ class QuarantineReason(StrEnum):
     TOO_MANY_TEXTS = "too_many_texts", "The device sent more distinct texts than a mode or code can have."
     TOO_MANY_FACTS = "too_many_facts", "The device states more facts than one device can have."
     UNKNOWN_STATE = "unknown_state", "A reply's state is not running, passed, failed, unsupported or error."
+    UNKNOWN_PROBE = "unknown_probe", "A reply names a self test that nobody waits for."
     UNKNOWN_CODEC_PAYLOAD = "unknown_codec_payload", "The payload is not of the format of the source's codec."
     SOURCE_REPORTED_ERROR = (
         "source_reported_error",
