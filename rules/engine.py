@@ -297,7 +297,8 @@ class _Wave:
         self._class = device_class
         self._devices = device_class.devices
         self._findings = findings
-        self._touched: dict[int, list[Int64]] = defaultdict(list)
+        self._touched: dict[int, list[Int64]] = defaultdict(list)  # lanes, by rule
+        self._outer: dict[int, list[Int64]] = defaultdict(list)  # devices whose lanes all are, by rule
 
     def run(self, rows: Int64, positions: Int64, late: Bool, repeated: Bool) -> None:
         """Take the wave; `late` and `repeated` are written by position."""
@@ -349,7 +350,7 @@ class _Wave:
         if route.column is not None:
             new = self._devices.lanes.apply(route.column, rows, t, value, arrival)
             for rule in route.watchers:
-                self._touched[rule.rule.order].append(rule.lanes.children(new))
+                self._outer[rule.rule.order].append(new)
         for lanes, column, belongs, watchers in route.components:
             known, found = lanes.components(rows, route.component)
             if not found.all():
@@ -367,7 +368,9 @@ class _Wave:
         """Evaluate the rules that were touched, and those whose timer runs in a device that spoke."""
         children: dict[str, Int64] = {}
         for rule in self._class.rules:
+            # Only now do all lanes exist that this wave brings.
             parts = self._touched.get(rule.rule.order, [])
+            parts = [*parts, *(rule.lanes.children(rows) for rows in self._outer.get(rule.rule.order, []))]
             if rule.timers or rule.listens:
                 kind = rule.lanes.kind
                 if kind not in children:

@@ -1,0 +1,75 @@
+"""What a gateway is made of besides its stores: rules, faults, registry; read whole, refused with places."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from diagnostics.faults import FaultCatalogue, load_faults
+from diagnostics.orders.policy import OrderPolicies
+from diagnostics.orders.registry import Registry
+from gateway.config import Config
+from gateway.errors import UserError
+from gateway.pipeline import Pipeline, Settings
+from gateway.registry import load_registry
+from gateway.wire.decoder import Decoder
+from gateway.wire.sources import Source
+from rules.loader import PackError, RuleSet, load_rules
+from rules.symbols import Symbols
+from rules.times import parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Rules, faults and registry, checked."""
+
+    ruleset: RuleSet
+    faults: FaultCatalogue
+    registry: Registry
+
+
+def load_knowledge(config: Config, packs: list[str | Path] | None = None) -> Knowledge:
+    """Load what the configuration names; `packs` in place of ``rules.packs``.
+
+    Raises:
+        UserError: sentences with file, line, key, what was expected and what stood there.
+    """
+    problems = []
+    ruleset = registry = None
+    try:
+        ruleset = load_rules(packs if packs is not None else config.rules.packs)
+    except PackError as error:
+        problems += error.problems
+    try:
+        registry = load_registry(config.registry_dir)
+    except UserError as error:
+        problems.append(str(error))
+    if ruleset is None or registry is None:
+        raise UserError("\n".join(problems))
+    return Knowledge(ruleset, load_faults(), registry)
+
+
+def build_pipeline(
+    config: Config, knowledge: Knowledge, symbols: Symbols, console_url: str | None
+) -> Pipeline:
+    """Return a pipeline as configured."""
+    return Pipeline(
+        symbols=symbols,
+        ruleset=knowledge.ruleset,
+        faults=knowledge.faults,
+        registry=knowledge.registry,
+        settings=Settings(
+            policies=OrderPolicies(config.orders.unknown_device, config.orders.out_of_warranty),
+            probe_deadline_ms=parse_duration(config.orders.probe_deadline),
+            console_url=console_url,
+        ),
+    )
+
+
+def build_decoder(config: Config, knowledge: Knowledge, symbols: Symbols) -> Decoder:
+    """Return a decoder as configured."""
+    return Decoder(
+        symbols,
+        knowledge.ruleset.catalogue,
+        root=config.broker.topic_root,
+        max_payload=config.intake.max_payload,
+        sources=[Source.of(table, position) for position, table in enumerate(config.sources)],
+    )

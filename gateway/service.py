@@ -1,0 +1,288 @@
+"""The one loop: take what has arrived, work it out, keep it, acknowledge it, send commands.
+
+    history appended -> ledger committed -> MQTT acknowledged -> commands published
+
+What cannot be kept is tried again with growing pauses and acknowledged only then; meanwhile the broker holds
+what comes. Recovery is the same journey over what the history kept since the last saved state: identifiers
+are derived from what they name, so work done twice writes the same rows.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from diagnostics.case import Command
+from gateway.api.feed import Feed
+from gateway.clock import Clock
+from gateway.errors import OutsideError, StoreUnavailableError
+from gateway.events import Events
+from gateway.fresh import duplicates, without
+from gateway.mqtt.receiver import Batch, Receiver
+from gateway.pipeline import Effects, Pipeline
+from gateway.ports import Commander, History, Ledger
+from gateway.state import SavedState, load_state, save_state
+from gateway.wire.decoder import Decoder
+from rules.symbols import Symbols
+
+T = TypeVar("T")
+
+IDLE_SECONDS = 1.0  # between looks at the clock while nothing arrives
+STATE_SECONDS = 60.0  # between saved states
+RECOVERY_MESSAGES = 20_000  # of one step of recovery
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to keep a batch
+DRAIN_SECONDS = 2.0  # for what has arrived when the end is asked for; the broker keeps the rest
+COMMAND_PAUSE = 5.0  # seconds between attempts to publish a command
+
+
+class Parts(NamedTuple):
+    """What a service works with; whoever builds it opens and closes them."""
+
+    symbols: Symbols
+    pipeline: Pipeline
+    decoder: Decoder
+    history: History
+    ledger: Ledger
+    receiver: Receiver
+    commander: Commander
+    clock: Clock
+    events: Events
+    feed: Feed
+    state_path: Path
+    max_batch: int
+
+
+class Service:
+    """Runs the journey of messages until it is stopped. Fulfils `gateway.api.views.Health`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._pipeline = parts.pipeline
+        self._recovered = False
+        self._sequence = 0
+        self._saved_at = time.monotonic()
+        self._saved_sequence = -1
+        self._deaf_since: int | None = None  # when messages ceased to be received
+        self._gaps: list[tuple[int, int]] = []  # (when they began again, length) not yet taken into account
+        self._commands: set[asyncio.Task[None]] = set()
+
+    # Health
+
+    def alive(self) -> bool:
+        """Whether the process does its work."""
+        return True
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether it is subscribed at the broker and recovered."""
+        if not self._recovered:
+            return False, "recovering: reading what the history kept since the last saved state"
+        if not self._parts.receiver.subscribed:
+            return False, "not subscribed at the broker"
+        return True, "ready"
+
+    def listening(self, begun: bool, at: int) -> None:
+        """Be told that messages begin or cease to be received; silence does not count between."""
+        if not begun:
+            self._deaf_since = at
+        elif self._deaf_since is not None:
+            self._gaps.append((at, at - self._deaf_since))
+            self._deaf_since = None
+
+    # Life
+
+    async def recover(self) -> None:
+        """Take up the saved state and what the history kept since.
+
+        Raises:
+            StoreUnavailableError: the stores cannot be read.
+        """
+        parts = self._parts
+        saved = await asyncio.to_thread(load_state, parts.state_path)
+        alive_at = 0
+        if saved is not None:
+            self._pipeline.restore(saved.arrays, saved.document)
+            self._sequence, alive_at = saved.sequence, saved.alive_at
+        while True:
+            inbound, sequence = await asyncio.to_thread(
+                parts.history.since, parts.symbols, self._sequence, RECOVERY_MESSAGES
+            )
+            if sequence == self._sequence:
+                break
+            await self._recommit(self._pipeline.push(inbound))
+            arrivals = [*inbound.readings.arrival[-1:].tolist(), *(n.arrival for n in inbound.notices[-1:])]
+            alive_at = max([alive_at, *arrivals])
+            self._sequence = sequence
+        self._deaf_since = alive_at or None
+        for command in self._pipeline.waiting_commands(parts.clock.now()):
+            self._send(command)
+        self._recovered = True
+
+    async def _recommit(self, effects: Effects) -> None:
+        """Write what a batch of the history led to; nearly always it stands there already."""
+        parts = self._parts
+        for order in await self._keep_trying(lambda: parts.ledger.commit(effects.write), "ledger") or []:
+            parts.events.order_opened(
+                order_id=order.order_id, fault=order.fault.code, device=order.device.device, seconds=None
+            )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what has arrived and save the state."""
+        receiver = self._parts.receiver
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                taking = asyncio.create_task(receiver.take(self._parts.max_batch))
+                await asyncio.wait(
+                    {taking, stopping}, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                if taking.done():
+                    await self._work(taking.result(), stop)
+                else:
+                    taking.cancel()
+                    await self._let_time_pass(stop)
+                if time.monotonic() - self._saved_at >= STATE_SECONDS:
+                    await self._save()
+            await self._drain(stop)
+        finally:
+            stopping.cancel()
+            for task in self._commands:
+                task.cancel()
+        await self._save()
+
+    async def _drain(self, stop: asyncio.Event) -> None:
+        receiver = self._parts.receiver
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while receiver.waiting and time.monotonic() < deadline:
+            await self._work(await receiver.take(self._parts.max_batch), stop)
+
+    # A batch
+
+    async def _work(self, batch: Batch, stop: asyncio.Event) -> None:
+        self._mind_gaps(batch.packets[0].arrival)
+        inbound = self._parts.decoder.decode(batch.packets)
+        effects = self._pipeline.push(inbound)
+        if await self._perform(effects, stop, messages=len(batch)):
+            batch.acknowledge()
+            self._announce(effects)
+
+    async def _let_time_pass(self, stop: asyncio.Event) -> None:
+        """Nothing has arrived: silences and deadlines may be due."""
+        receiver = self._parts.receiver
+        now = self._parts.clock.now()
+        if receiver.waiting or not receiver.subscribed:
+            return
+        self._mind_gaps(now)
+        effects = self._pipeline.tick(now)
+        if effects.write and await self._perform(effects, stop, messages=0):
+            self._announce(effects)
+
+    def _mind_gaps(self, now: int) -> None:
+        while self._gaps and self._gaps[0][0] <= now:
+            _, length = self._gaps.pop(0)
+            self._pipeline.not_listening(length)
+            self._saved_at = 0.0  # history does not tell of gaps, so a state that knows it is saved soon
+
+    async def _perform(self, effects: Effects, stop: asyncio.Event, *, messages: int) -> bool:
+        """Keep a batch, however long it takes; False when the end was asked for before it was kept."""
+        parts = self._parts
+        begun = time.monotonic()
+        seen = await self._keep_trying(
+            lambda: duplicates(
+                effects.readings,
+                effects.repeated,
+                lambda readings: parts.history.known(parts.symbols, readings),
+            ),
+            "history",
+            stop,
+        )
+        if seen is None:
+            return False
+        readings, notices = without(effects.readings, effects.notices, seen)
+        if len(readings) or notices:
+            sequence = await self._keep_trying(
+                lambda: parts.history.append(parts.symbols, readings, notices), "history", stop
+            )
+            if sequence is None:
+                return False
+            self._sequence = sequence
+        opened = await self._keep_trying(lambda: parts.ledger.commit(effects.write), "ledger", stop)
+        if opened is None:
+            return False
+        late = effects.late[effects.readings.message] & ~seen if len(seen) else seen
+        parts.events.readings(accepted=int((~seen).sum()), duplicate=int(seen.sum()), late=int(late.sum()))
+        parts.events.committed(messages=messages, seconds=time.monotonic() - begun)
+        for rejected in effects.write.rejected:
+            parts.events.quarantined(reason=rejected.reason, topic=rejected.topic, detail=rejected.detail)
+        for order in opened:
+            waited = (parts.clock.now() - effects.decided_at[order.order_id]) / 1000
+            parts.events.order_opened(
+                order_id=order.order_id, fault=order.fault.code, device=order.device.device, seconds=waited
+            )
+            parts.feed.order_changed(order)
+        return True
+
+    async def _keep_trying(
+        self, action: Callable[[], T], what: str, stop: asyncio.Event | None = None
+    ) -> T | None:
+        """Do something with a store on a thread, again and again until it succeeds.
+
+        Returns None when the end was asked for before it did: nothing was kept, nothing is acknowledged.
+        """
+        pause, failed = FIRST_PAUSE, False
+        while True:
+            try:
+                result = await asyncio.to_thread(action)
+            except StoreUnavailableError as error:
+                failed = True
+                jittered = random.uniform(pause / 2, pause)  # noqa: S311  (no secret; spreads attempts)
+                self._parts.events.outage(what=what, detail=str(error), retry_in=jittered)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for((stop or asyncio.Event()).wait(), jittered)
+                if stop is not None and stop.is_set():
+                    return None
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                if failed:
+                    self._parts.events.restored(what=what)
+                return result
+
+    def _announce(self, effects: Effects) -> None:
+        """Tell the device, the metrics and the console what was committed."""
+        for case in effects.write.cases:
+            self._parts.feed.case_changed(case)
+        for event in effects.write.events:
+            self._parts.events.case(
+                state=event.event, case_id=event.case_id, fault=event.fault, device=event.device
+            )
+        for command in effects.commands:
+            self._send(command)
+
+    def _send(self, command: Command) -> None:
+        task = asyncio.create_task(self._send_until_it_expires(command))
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+
+    async def _send_until_it_expires(self, command: Command) -> None:
+        parts = self._parts
+        while parts.clock.now() < command.expires:
+            try:
+                await parts.commander.send(command)
+            except OutsideError as error:
+                parts.events.outage(what="broker_commands", detail=str(error), retry_in=COMMAND_PAUSE)
+                await asyncio.sleep(COMMAND_PAUSE)
+            else:
+                parts.events.command_sent(command_id=command.id, action=command.action, device=command.device)
+                return
+
+    async def _save(self) -> None:
+        """Save the state where it changed; a failure costs time at the next start and nothing else."""
+        arrays, document = self._pipeline.snapshot()
+        state = SavedState(self._sequence, self._parts.clock.now(), arrays, document)
+        self._saved_at = time.monotonic()
+        try:
+            await asyncio.to_thread(save_state, self._parts.state_path, state)
+        except StoreUnavailableError as error:
+            self._parts.events.outage(what="state", detail=str(error), retry_in=STATE_SECONDS)
