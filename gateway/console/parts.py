@@ -16,6 +16,7 @@ class Cell(TypedDict, total=False):
         text: the text; left out when `ms` is given.
         href: makes the text a link; with `main` the whole row follows it.
         ms: an instant, shown as relative time.
+        due: the instant is a deadline and shows when it has passed.
         sub: a second, quieter line.
         unit: behind a number.
         tone: colour of the text by meaning.
@@ -28,6 +29,7 @@ class Cell(TypedDict, total=False):
     href: str | None
     main: bool
     ms: int
+    due: bool
     sub: str
     unit: str
     tone: str
@@ -70,11 +72,16 @@ class Sheet(Element, component="sheet.js"):
 
 
 class Time(Element):
-    """An instant: relative with the exact time on hover, or the other way round."""
+    """An instant: relative with the exact time on hover, or the other way round.
 
-    def __init__(self, ms: int, *, exact: bool = False) -> None:
+    One that is `due` shows when it has passed.
+    """
+
+    def __init__(self, ms: int, *, exact: bool = False, due: bool = False) -> None:
         super().__init__("fw-time")
         self.props["ms"] = ms
+        if due:
+            self.props["due"] = ""
         if exact:
             self.props["exact"] = ""
 

@@ -6,7 +6,7 @@ function cell(content) {
   if (content === null || content === undefined) return null;
   const parts = [];
   if (content.mark) parts.push(h("span", { class: ["mark", content.mark], "aria-hidden": "true" }));
-  if (content.ms !== undefined) parts.push(h("fw-time", { ms: content.ms }));
+  if (content.ms !== undefined) parts.push(h("fw-time", { ms: content.ms, due: content.due ? "" : null }));
   else if (content.href) parts.push(h("a", { href: content.href, class: content.main ? "row-link" : null }, content.text));
   else parts.push(h("span", { class: content.tone ? ["tone", content.tone] : null }, content.text));
   if (content.unit) parts.push(h("span", { class: "unit" }, content.unit));

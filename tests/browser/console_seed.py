@@ -199,7 +199,7 @@ class Told:
                 sent_at=at,
                 deadline=at + 30 * MINUTE_MS,
                 answered_at=answered_at,
-                result={"lba_of_first_error": 88213440} if state == "failed" else {},
+                result={"lba_of_first_error": 88213440} if action == "disk.self_test" else {},
             )
         )
 

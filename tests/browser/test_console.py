@@ -155,9 +155,16 @@ def test_an_order_reads_like_a_work_sheet_and_says_what_is_missing(served, page)
     expect(place.locator(".unknown").first).to_have_attribute("title", "the owner's site is unknown")
     for heading in ("What is wrong", "What to bring", "Who pays", "Until when"):
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    expect(page.locator("section", has_text="Until when").locator("fw-time[overdue]")).to_have_count(0)
     expect(page.locator("tr", has_text="KF86-FAN-02")).to_contain_text("Evaporator fan with harness")
     page.get_by_role("link", name="this case").click()
     expect(page).to_have_url(re.compile("/cases/case-fridge-031-fridge-warm$"))
+
+
+def test_a_deadline_that_has_passed_is_marked(served, page):
+    opened(page, "/orders/SO-7F3K2A")
+    overdue = page.locator("section", has_text="Until when").locator("fw-time[overdue]")
+    expect(overdue).to_have_text(["2 h ago"])
 
 
 def test_a_device_chart_gets_a_new_point_by_itself(served, page):

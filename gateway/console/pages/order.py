@@ -98,12 +98,10 @@ class _OrderSheet:
             text("span", state_words(order.state.value), f"chip {'open' if order.is_open else 'over'}")
         device = DeviceId(order.tenant, order.device.device_class, order.device.device)
         with box("p", "lead"):
-            kind = class_words(order.device.device_class)
-            if order.device.component:
-                kind = f"{order.device.component} of {kind}"
-            text("span", f"{upper_first(kind)} ")
+            text("span", f"{upper_first(class_words(order.device.device_class))} ")
             link(order.device.device, device_path(device))
-            text("span", f" ({order.tenant}). Opened ")
+            part = f", {order.device.component}" if order.device.component else ""
+            text("span", f" ({order.tenant}){part}. Opened ")
             Time(parse_instant(order.opened_at))
             text("span", " from ")
             link("this case", case_path(order.case_id))
@@ -268,7 +266,7 @@ class _OrderSheet:
             self._fact(name, None, field)
             return
         with fact(name):
-            Time(parse_instant(value))
+            Time(parse_instant(value), due=self.order.is_open)
             text("span", value.replace("T", " ").replace("Z", " UTC"), "quiet")
 
     def _reason(self, field: str) -> str:

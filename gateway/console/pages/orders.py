@@ -110,7 +110,9 @@ def order_row(order: ServiceOrder) -> Row:
         else {"text": "unknown", "tone": "quiet", "sub": words_of(order.service.channel or "")},
         "payer": {"text": payer} if payer else {"text": "unknown", "tone": "quiet"},
         "missing": {"text": str(len(order.missing))} if order.missing else {"text": "none", "tone": "quiet"},
-        "resolve_by": {"ms": parse_instant(resolve_by)} if resolve_by else {"text": NONE, "tone": "quiet"},
+        "resolve_by": {"ms": parse_instant(resolve_by), "due": order.is_open}
+        if resolve_by
+        else {"text": NONE, "tone": "quiet"},
         "opened": {"ms": parse_instant(order.opened_at)},
     }
     return {"key": order.order_id, "cells": cells}

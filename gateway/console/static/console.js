@@ -44,6 +44,7 @@
 
   // <fw-time ms="1767225600000"> shows "3 min ago" and says exactly when on hover.
   // <fw-time ms="..." exact> shows the instant and says how long ago on hover.
+  // With due, an instant that has passed is marked overdue.
   // <fw-time now> shows the gateway's own time.
   const shown = new Set();
 
@@ -71,6 +72,7 @@
         own || this.hasAttribute("exact") ? [exact(ms), own ? "" : relative(ms)] : [relative(ms), exact(ms)];
       if (this.text.textContent !== text) this.text.textContent = text;
       if (this.title !== hint) this.title = hint;
+      if (this.hasAttribute("due")) this.toggleAttribute("overdue", ms < window.forewarn.now());
       this.text.dateTime = new Date(ms).toISOString();
     }
   }
