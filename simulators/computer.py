@@ -50,6 +50,7 @@ class Computer(Device):
         self.disks = {name: Disk(rng, name, air) for name in parts["disk"]}
         self.nvmes = {name: NvmeDrive(rng, name, air) for name in parts.get("nvme", ())}
         self.dimms = {name: self._new_dimm(name) for name in parts["dimm"]}
+        self._to_be_spotted = {name for name in self.disks if self.has_trait("disk.single_spot", name)}
         self._boots = int(rng.integers(3, 400))
         self._unexpected = int(rng.integers(0, 3))
         for name, disk in self.disks.items():
@@ -91,6 +92,9 @@ class Computer(Device):
         for name, disk in self.disks.items():
             wear = self.severity("disk.media_wear", name)
             disk.advance(air_c=inside, wear=wear, crc_per_hour=self._crc_per_hour(name), dt_s=dt_s)
+            if name in self._to_be_spotted and self.lookalike("disk.single_spot", name) is not None:
+                self._to_be_spotted.remove(name)
+                disk.lose_one_sector()
         for nvme in self.nvmes.values():
             nvme.advance(air_c=inside, dt_s=dt_s)
         for name, dimm in self.dimms.items():

@@ -36,6 +36,10 @@ class Disk:
         self.uncorrectable = int(self._rng.integers(0, 3))
         self.crc = int(self._rng.integers(0, 40))
 
+    def lose_one_sector(self) -> None:
+        """Have one sector go bad and be replaced at once, as happens to sound disks now and then."""
+        self.reallocated += 1
+
     def advance(self, *, air_c: float, wear: float, crc_per_hour: float, dt_s: float) -> None:
         """Run for a while; `wear` 0 to 1 is how bad the surface is."""
         self.hours += dt_s / _MAINS_HOUR_S

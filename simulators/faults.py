@@ -137,6 +137,7 @@ LOOKALIKE_KINDS = (
     LookalikeKind("battery.well_used", "phone", "battery.worn", trait=True),
     LookalikeKind("battery.in_the_cold", "phone", "battery.failed"),
     LookalikeKind("disk.old_scars", "pc", "disk.media_wear", part="disk", trait=True),
+    LookalikeKind("disk.single_spot", "pc", "disk.media_wear", part="disk"),
     LookalikeKind("fan.zero_rpm", "pc", "fan.stopped", part="fan", trait=True),
     LookalikeKind("disk.few_crc", "pc", "disk.cable", part="disk", trait=True),
     LookalikeKind("memory.single_errors", "pc", "memory.failing", part="dimm", trait=True),

@@ -31,10 +31,8 @@ def _overheats(seen, _part):
 
 def _loses_sectors(seen, disk):
     counters = ("reallocated_sectors", "reported_uncorrectable", "pending_sectors", "offline_uncorrectable")
-    return any(
-        seen[-1].number(f"disk.{name}@{disk}") > 0 and most_in(seen[::20], f"disk.{name}@{disk}", 1e9) > 0
-        for name in counters
-    )
+    # One spot is no trend: it goes on.
+    return sum(most_in(seen[::20], f"disk.{name}@{disk}", 1e9) for name in counters) >= 3
 
 
 def _bad_link(seen, disk):
@@ -195,6 +193,7 @@ LOOKS: dict[str, Callable[[list[Snapshot], str], bool]] = {
         and growth(seen, f"disk.pending_sectors@{d}") == 0
         and growth(seen, f"disk.reallocated_sectors@{d}") == 0
     ),
+    "disk.single_spot": lambda seen, d: growth(seen, f"disk.reallocated_sectors@{d}") == 1,
     "fan.zero_rpm": lambda seen, _: longest(seen, lambda s: s["fan.rpm@1"] == 0) > 5,
     "disk.few_crc": lambda seen, d: 0 < growth(seen, f"disk.crc_errors@{d}") <= 20,
     "memory.single_errors": lambda seen, d: 0 < growth(seen, f"memory.corrected_errors@{d}") <= 18,
