@@ -24,6 +24,7 @@ from diagnostics.orders.model import ServiceOrder
 from diagnostics.orders.prefill import order_id, prefill
 from diagnostics.orders.registry import DeviceEntry, Owner, Registry, SiteEntry
 from rules.symbols import DeviceId
+from rules.times import MAX_INSTANT_MS, parse_instant
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -37,6 +38,7 @@ def order_of(
     explanation: str = "Pending sectors grew from 0 to 24 in a day",
     console_url: str | None = "https://desk.example.com/",
     parts_hint: Sequence[str] = (),
+    opened_at: int = OPENED_AT,
 ) -> ServiceOrder:
     return prefill(
         case=case,
@@ -46,7 +48,7 @@ def order_of(
         facts=facts,
         registry=world() if registry is None else registry,
         faults=FAULTS,
-        opened_at=OPENED_AT,
+        opened_at=opened_at,
         reason="confirmed",
         console_url=console_url,
         parts_hint=parts_hint,
@@ -323,3 +325,23 @@ def test_the_parent_is_the_devices_word_else_the_registrys() -> None:
     case = case_of(WASHER, "washer.motor")
     assert order_of(case, WASHER_FACTS, registry).device.parent == "home-gateway"
     assert order_of(case, {**WASHER_FACTS, "parent": "hub-2"}, registry).device.parent == "hub-2"
+
+
+def test_the_warranty_ends_with_the_day_of_the_site_not_of_its_owner() -> None:
+    # Its contract ends on 2027-05-01: at 23:30 in Berlin that day it is the next one already in Tokyo.
+    late = parse_instant("2027-05-01T21:30:00Z")
+    owners = {"uhr": Owner("uhr", "Uhrwerk", "it@example.com", "ja", "Asia/Tokyo")}
+    here = SiteEntry("biel", "rue Centrale 4", "CH", "Europe/Zurich")
+    zoneless = SiteEntry("biel", "rue Centrale 4", "CH")
+
+    def status(site: SiteEntry) -> str:
+        registry = world(owners=owners, sites={"biel": site})
+        return order_of(drive_case(), SERVER_FACTS, registry, opened_at=late).entitlement.status
+
+    assert status(here) == "contract"
+    assert status(zoneless) == "out_of_warranty"
+
+
+def test_the_last_instant_has_its_times_too() -> None:
+    order = order_of(drive_case(), SERVER_FACTS, opened_at=MAX_INSTANT_MS)
+    assert order.service.respond_by == order.service.resolve_by == "9999-12-31T23:59:59.999Z"

@@ -348,3 +348,10 @@ def test_a_world_registry_is_indexed_once_and_stays_the_same() -> None:
     registry = world()
     assert registry.coverages_of(SERVER, None) == registry.coverages_of(SERVER, "W900x")[:1]
     assert registry.stock_of("nothing") == ()
+
+
+def test_of_two_parts_that_fit_the_nearer_goes_first() -> None:
+    parts = [pump("A", "W900"), pump("B", "W900")]
+    stock = [Stock(*FAR, "A", 5), Stock(*HERE, "B", 5)]
+    assert chosen(supplied(parts, stock)[0]) == [("B", "WH-DE")]
+    assert chosen(supplied(parts, stock, destination="CH")[0]) == [("A", "WH-CH")]
