@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import pytest
 
 
@@ -109,3 +110,20 @@ def _run_mosquitto(folder: Path, port: int) -> subprocess.Popen:
     wait_until(lambda: listens(port) or process.poll() is not None, what="mosquitto listening")
     assert process.poll() is None, (folder / "mosquitto.log").read_text()
     return process
+
+
+def publish(url: str, messages, *, qos: int = 1, retain: bool = False) -> None:
+    """Publish (topic, payload) pairs as a device would and wait until the broker has them."""
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client.max_inflight_messages_set(1000)
+    host, _, port = url.removeprefix("mqtt://").partition(":")
+    client.connect(host, int(port))
+    client.loop_start()
+    try:
+        sent = [client.publish(topic, payload, qos=qos, retain=retain) for topic, payload in messages]
+        for info in sent:
+            info.wait_for_publish(30)
+            assert info.is_published()
+    finally:
+        client.disconnect()
+        client.loop_stop()

@@ -11,6 +11,7 @@ gmqtt 0.8 does CONNECT, TLS, keep-alive and SUBSCRIBE. Four things are different
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -31,8 +32,10 @@ from gateway.mqtt.framing import Framer, MalformedPacketError, Publish
 
 CONNECT_SECONDS = 10.0
 SUBSCRIBE_SECONDS = 30.0
+CLOSE_SECONDS = 1.0
 
 _READ_SIZE = 256 * 1024
+_PINGREQ, _PINGRESP = b"\xc0\x00", 0xD0
 _REFUSED = 0x80  # return code of a SUBACK (MQTT 3.1.1, 3.9.3)
 
 # A lost connection is ours to report, once and in our words; gmqtt would print its traceback.
@@ -63,9 +66,11 @@ class Session:
         """
         self._address = address
         self._keepalive = keepalive
+        self._opened = False
         self._closed = asyncio.Event()
         self._reading = asyncio.Event()
         self._reading.set()
+        self._answered = asyncio.Event()  # a ping was
         self._granted: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
         self._client = _OneConnectionClient(
             client_id,
@@ -74,6 +79,7 @@ class Session:
                 _Protocol,
                 framer=Framer(max_payload),
                 reading=self._reading,
+                answered=self._answered,
                 sink=partial(sink, self),
             ),
         )
@@ -105,6 +111,7 @@ class Session:
             raise ConnectionFailedError(error.strerror or str(error)) from None
         except MQTTConnectError as error:
             raise ConnectionFailedError(error.message) from None
+        self._opened = True
 
     async def subscribe(self, filters: Sequence[str]) -> None:
         """Subscribe with QoS 1 and wait for the broker's word on each filter.
@@ -137,7 +144,7 @@ class Session:
     @property
     def open_now(self) -> bool:
         """Whether the connection stands."""
-        return not self._closed.is_set()
+        return self._opened and not self._closed.is_set()
 
     def pause(self) -> None:
         """Stop reading; what the broker has sent waits in the sockets, then at the broker."""
@@ -153,7 +160,18 @@ class Session:
             self._client.write(b"".join([b"\x40\x02" + identifier for identifier in identifiers]))
 
     async def close(self) -> None:
-        """Say goodbye and close."""
+        """Say goodbye and close, once the broker has read our last acknowledgements.
+
+        mosquitto drops what it has not read when the connection ends behind it, so its answer to a ping is
+        awaited first.
+        """
+        if self.open_now:
+            self.resume()
+            self._answered.clear()
+            self._client.write(_PINGREQ)
+            with contextlib.suppress(TimeoutError, ConnectionFailedError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._unless_closed(self._answered.wait())
         self._closed.set()
         await self._client.disconnect()
 
@@ -234,11 +252,13 @@ class _Protocol(MQTTProtocol):  # type: ignore[misc]  # gmqtt has no types
         *,
         framer: Framer,
         reading: asyncio.Event,
+        answered: asyncio.Event,
         sink: Callable[[list[Publish]], None],
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
         self.reading = reading
+        self._answered = answered
         self._framer = framer
         self._sink = sink
 
@@ -258,6 +278,8 @@ class _Protocol(MQTTProtocol):  # type: ignore[misc]  # gmqtt has no types
                 self._transport.abort()
                 return
             for first, body in others:
+                if first == _PINGRESP:
+                    self._answered.set()
                 self._connection.put_package(Package(first, body))
             if messages:
                 self._sink(messages)
