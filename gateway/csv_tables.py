@@ -208,9 +208,7 @@ class Table:
                 if len(cells) != len(header):
                     self._broken(row_line, f"row: expected {len(header)} cells, got {len(cells)}")
                     continue
-                row = Row(
-                    f"{self._path.name}:{row_line}", dict(zip(header, cells, strict=True)), self._problems
-                )
+                row = Row(f"{self._path}:{row_line}", dict(zip(header, cells, strict=True)), self._problems)
                 for column in self._columns.required:
                     if row.text(column) is None:
                         row.wrong(column, "a value")
@@ -256,4 +254,4 @@ class Table:
 
     def _broken(self, line: int, problem: str) -> None:
         self.whole = False
-        self._problems.append(f"{self._path.name}:{line}: {problem}")
+        self._problems.append(f"{self._path}:{line}: {problem}")

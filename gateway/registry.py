@@ -86,7 +86,7 @@ class _Reader:
         for path in sorted(self.folder.glob("*.csv")):
             if path.name not in TABLES:
                 self.problems.append(
-                    f"{path.name}:1: file: expected one of {', '.join(TABLES)}, got {path.name!r}"
+                    f"{path}:1: file: expected one of {', '.join(TABLES)}, got {path.name!r}"
                 )
         owners = [self._owner(row) for row in self._rows("owners.csv")]
         sites = [self._site(row) for row in self._rows("sites.csv")]

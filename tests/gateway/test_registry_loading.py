@@ -56,9 +56,12 @@ def folder_of(tmp_path: Path, **changes: str) -> Path:
 
 
 def problems_of(tmp_path: Path, **changes: str) -> list[str]:
+    folder = folder_of(tmp_path, **changes)
     with pytest.raises(UserError) as caught:
-        load_registry(folder_of(tmp_path, **changes))
-    return str(caught.value).splitlines()
+        load_registry(folder)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(f"{folder}/") for line in lines)
+    return [line.replace(f"{folder}/", "") for line in lines]
 
 
 def test_every_cell_arrives(tmp_path: Path) -> None:
@@ -378,7 +381,7 @@ def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path) -> Non
     (folder / "owners.csv").write_bytes("owner,name\nanna,A\nbob,Müller\n".encode("latin-1"))
     with pytest.raises(UserError) as caught:
         load_registry(folder)
-    assert str(caught.value) == "owners.csv:3: file: expected UTF-8, got byte 0xfc"
+    assert str(caught.value) == f"{folder / 'owners.csv'}:3: file: expected UTF-8, got byte 0xfc"
 
 
 @pytest.mark.parametrize("quoted", ['owner,name\nanna,"Anna" Weber\n', 'owner,name\nanna,"Anna\n'])
