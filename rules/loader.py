@@ -249,6 +249,7 @@ class _RuleReader:
             source=entry.source,
             parts=tuple(entry.parts),
             text=entry.when,
+            clear_text=entry.clear_when,
             place=self._document.place(self._path),
         )
 

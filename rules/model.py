@@ -139,6 +139,7 @@ class Rule:
         clear_when: None stands for "`when` is false".
         evidence: further signals whose values go with a finding.
         text: `when` as written.
+        clear_text: `clear_when` as written.
         place: file and line, for messages.
     """
 
@@ -159,4 +160,5 @@ class Rule:
     source: str
     parts: tuple[str, ...]
     text: str
+    clear_text: str | None
     place: str

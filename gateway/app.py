@@ -1,0 +1,246 @@
+"""A whole gateway, put together: broker, stores, engine, API and console, and taken apart in reverse."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fastapi import FastAPI
+
+from gateway.api.app import create_app
+from gateway.api.feed import Feed
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.console.mount import mount_console
+from gateway.errors import StoreUnavailableError, UserError
+from gateway.events import Events
+from gateway.history.duckdb_store import DuckDbHistory
+from gateway.http import HttpServer
+from gateway.ledger.store import SqlLedger
+from gateway.loading import Knowledge, build_decoder, build_pipeline, load_knowledge
+from gateway.mqtt.addresses import BrokerAddress
+from gateway.mqtt.commands import MqttCommander
+from gateway.mqtt.embedded import EmbeddedBroker
+from gateway.mqtt.receiver import Receiver
+from gateway.ports import Ledger
+from gateway.rulesview import RulePacks
+from gateway.service import FIRST_PAUSE, LONGEST_PAUSE, Parts, Service
+from rules.symbols import Symbols
+from rules.times import SECOND_MS, parse_duration
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that is running.
+
+    Attributes:
+        broker_url: where devices connect.
+        http_url: where the API and the console answer.
+        failed: done, with its exception, when a part of it has failed for good.
+    """
+
+    broker_url: str
+    http_url: str
+    service: Service
+    feed: Feed
+    ledger: Ledger
+    failed: "asyncio.Future[None]"
+
+    async def wait_ready(self) -> None:
+        """Wait until it is subscribed and recovered.
+
+        Raises:
+            ForewarnError: it never will be.
+        """
+        while not self.service.ready()[0]:
+            if self.failed.done():
+                self.failed.result()
+            await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gateway]:
+    """Run a gateway for as long as the block lasts; at its end it drains, commits and saves its state.
+
+    Raises:
+        UserError: configuration, rules, registry or a store's file are wrong.
+        OutsideError: the embedded broker did not come up, or the broker refuses the subscription.
+    """
+    knowledge = load_knowledge(config)
+    events = Events()
+    async with contextlib.AsyncExitStack() as stack:
+        make_folder(config.data_dir)
+        http = HttpServer(config.http.host, config.http.port)
+        stack.callback(http.close)
+        broker_url = config.broker.url
+        broker = None
+        if broker_url == "embedded":
+            broker = await stack.enter_async_context(EmbeddedBroker(config.data_dir))
+            broker_url = broker.url
+        address = BrokerAddress.of(
+            broker_url, username=config.broker.username, password=config.broker_password()
+        )
+        history = await _open(lambda: DuckDbHistory(config.history_path), "history", events)
+        stack.callback(history.close)
+        ledger = await _open(
+            lambda: SqlLedger(
+                f"sqlite:///{config.ledger_path}", quarantine_limit=config.intake.quarantine_limit
+            ),
+            "ledger",
+            events,
+        )
+        stack.callback(ledger.close)
+        symbols = Symbols()
+        receiver, commander, listening = _clients(config, address, clock, events)
+        parts = Parts(
+            symbols=symbols,
+            pipeline=build_pipeline(config, knowledge, symbols, config.http.console_url or http.url),
+            decoder=build_decoder(config, knowledge, symbols),
+            history=history,
+            ledger=ledger,
+            receiver=receiver,
+            commander=commander,
+            clock=clock,
+            events=events,
+            feed=Feed(),
+            state_path=config.data_dir / "state.npz",
+            max_batch=config.intake.max_batch,
+        )
+        service = Service(parts)
+        listening.append(service.listening)
+        serving = asyncio.create_task(http.serve(_application(config, knowledge, parts, service)))
+        stack.push_async_callback(http.stop, serving)
+        stack.callback(parts.feed.close)
+        _announce(stack, config.data_dir, http.url)
+        background = [commander.run(), *([broker.watch()] if broker else [])]
+        failed = await _start(stack, service, receiver, background)
+        yield Gateway(broker_url, http.url, service, parts.feed, ledger, failed)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the data folder where it is missing.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"data_dir: {error.strerror}: {folder}") from None
+
+
+async def _open(action: Callable[[], T], what: str, events: Events) -> T:
+    """Open a store, again and again until it is there."""
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return await asyncio.to_thread(action)
+        except StoreUnavailableError as error:
+            jittered = random.uniform(pause / 2, pause)  # noqa: S311  (no secret; spreads attempts)
+            events.outage(what=what, detail=str(error), retry_in=jittered)
+            await asyncio.sleep(jittered)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _clients(
+    config: Config, address: BrokerAddress, clock: Clock, events: Events
+) -> tuple[Receiver, MqttCommander, list[Callable[[bool, int], None]]]:
+    """Return the MQTT clients, and a list whose members are told when messages begin and cease to come."""
+    root = config.broker.topic_root
+    keepalive = parse_duration(config.broker.keepalive) // SECOND_MS
+    filters = [f"{root}/+/+/+/{leaf}" for leaf in ("telemetry", "facts", "status", "reply")]
+    listening: list[Callable[[bool, int], None]] = []
+
+    def tell(begun: bool, at: int) -> None:
+        for listener in listening:
+            listener(begun, at)
+
+    receiver = Receiver(
+        address,
+        client_id=config.broker.client_id,
+        filters=[*filters, *(source.topic for source in config.sources)],
+        clock=clock,
+        events=events,
+        keepalive=keepalive,
+        max_payload=config.intake.max_payload,
+        on_listening=tell,
+    )
+    commander = MqttCommander(
+        address, client_id=config.broker.client_id, root=root, events=events, keepalive=keepalive
+    )
+    return receiver, commander, listening
+
+
+def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Service) -> FastAPI:
+    """Return the API with the console on it."""
+    app = create_app(
+        ledger=parts.ledger,
+        history=parts.history,
+        events=parts.events,
+        health=service,
+        pipeline_rules=RulePacks(knowledge.ruleset),
+        changes=parts.feed,
+        clock=parts.clock,
+        catalogue=knowledge.ruleset.catalogue,
+        listen_host=config.http.host,
+        console_url=config.http.console_url,
+    )
+    mount_console(app)
+    return app
+
+
+def _announce(stack: contextlib.AsyncExitStack, data_dir: Path, url: str) -> None:
+    """Leave word in the data folder where the running gateway answers, for the command line."""
+    path = data_dir / "gateway.json"
+    path.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+    stack.callback(path.unlink, missing_ok=True)
+
+
+async def _start(
+    stack: contextlib.AsyncExitStack,
+    service: Service,
+    receiver: Receiver,
+    background: list[Coroutine[Any, Any, None]],
+) -> "asyncio.Future[None]":
+    """Start the tasks; the future that is returned ends with the first of them that fails."""
+    stop = asyncio.Event()
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def live() -> None:
+        await service.recover()
+        receiving = asyncio.create_task(receiver.run(), name="receiver")
+        receiving.add_done_callback(report)
+        try:
+            await service.run(stop)
+        finally:
+            receiving.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await receiving
+
+    def report(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) and not failed.done():
+            failed.set_exception(error)
+
+    living = asyncio.create_task(live(), name="service")
+    others = [asyncio.create_task(coroutine) for coroutine in background]
+    for task in (living, *others):
+        task.add_done_callback(report)
+
+    async def end() -> None:
+        stop.set()
+        await asyncio.wait({living}, timeout=10)
+        for task in (living, *others):
+            task.cancel()
+        await asyncio.gather(living, *others, return_exceptions=True)
+        if failed.done():
+            failed.exception()
+
+    stack.push_async_callback(end)
+    return failed

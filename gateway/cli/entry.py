@@ -1,0 +1,21 @@
+"""The command ``forewarn``: light to import, so that Ctrl-C is answered from the first moment."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End at once, without a traceback: nothing has begun yet."""
+    os._exit(128 + number)
+
+
+def main() -> None:
+    """Run the command line; its exit status is contract, section 3."""
+    signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGTERM, _leave)
+    from gateway.cli.commands import app
+    from gateway.cli.outcome import exit_with
+
+    sys.exit(exit_with(app))
