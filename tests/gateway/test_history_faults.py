@@ -119,7 +119,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip() or 'not root'}")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def free_on(disk: Path) -> int:
@@ -207,6 +207,16 @@ def test_nothing_is_taken_below_the_room_that_is_kept_back(small_disk: Path) -> 
     empty(small_disk)
     history.append(symbols, messages(symbols, 10, 10), ())
     assert times_of(history) == list(range(20))
+    history.close()
+
+
+def test_no_commit_checkpoints_by_itself(tmp_path: Path) -> None:
+    history = DuckDbHistory(tmp_path / "h.duckdb", keep_free=0, checkpoint_bytes=1 << 40)
+    symbols = Symbols()
+    for first in range(0, 200_000, 20_000):
+        history.append(symbols, messages(symbols, first, 20_000), ())
+    duckdbs_own_threshold = 16 * MIB
+    assert (tmp_path / "h.duckdb.wal").stat().st_size > duckdbs_own_threshold
     history.close()
 
 

@@ -85,7 +85,7 @@ def plain(symbols: Symbols, value: float, kind: int) -> Value:
     return value
 
 
-class Desk:
+class Stage:
     """A history in a folder of its own that can be closed and opened anew."""
 
     def __init__(self, folder: Path) -> None:
@@ -100,13 +100,13 @@ class Desk:
 
 
 @contextmanager
-def desk() -> Iterator[Desk]:
+def stage() -> Iterator[Stage]:
     with TemporaryDirectory() as folder:
-        desk = Desk(Path(folder))
+        opened = Stage(Path(folder))
         try:
-            yield desk
+            yield opened
         finally:
-            desk.history.close()
+            opened.history.close()
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
@@ -114,7 +114,7 @@ values = st.one_of(st.none(), st.booleans(), st.floats(allow_nan=False, allow_in
 telemetry = st.builds(
     Said,
     device=st.sampled_from(DEVICES),
-    ts=st.integers(0, 40).map(lambda n: n * 400_000),
+    ts=st.integers(0, 5).map(lambda n: n * 400_000),
     arrival=st.integers(0, 253_402_300_799_999),
     values=st.dictionaries(st.sampled_from(KEYS), values, max_size=4).map(lambda d: tuple(d.items())),
 )
@@ -135,18 +135,18 @@ batches = st.lists(st.lists(telemetry | notice, max_size=8), max_size=5)
 def test_what_was_appended_comes_back_in_order_for_any_limit(
     batches: list[list[Said]], limit: int, reopened: bool
 ) -> None:
-    with desk() as at:
+    with stage() as here:
         symbols = Symbols()
-        ends = [at.history.append(symbols, *batch_of(symbols, batch)) for batch in batches]
+        ends = [here.history.append(symbols, *batch_of(symbols, batch)) for batch in batches]
         assert ends == sorted(ends)
         if reopened:
-            at.reopen(readonly=True)
+            here.reopen(readonly=True)
         mine = Symbols()
         mine.devices.intern(DeviceId("somebody", "pc", "else"))
         told: list[Said] = []
         sequence = 0
         while True:
-            inbound, end = at.history.since(mine, sequence, limit)
+            inbound, end = here.history.since(mine, sequence, limit)
             if end == sequence:
                 assert said_in(mine, inbound) == []
                 break
@@ -157,33 +157,51 @@ def test_what_was_appended_comes_back_in_order_for_any_limit(
         assert told == [one for batch in batches for one in batch]
         assert sequence == (ends[-1] if ends else 0)
         for batch, end in zip(batches, ends, strict=True):
-            after, _ = at.history.since(mine, end - len(batch), len(batch) or 1)
+            after, _ = here.history.since(mine, end - len(batch), len(batch) or 1)
             assert said_in(mine, after)[: len(batch)] == batch
 
 
-step = st.tuples(st.sampled_from(["append", "known", "reopen"]), st.lists(telemetry, max_size=6))
+# Few devices, channels and times, on both sides of what `known` takes for one stretch and for the present.
+again_and_again = st.builds(
+    Said,
+    device=st.sampled_from(DEVICES[:2]),
+    ts=st.builds(
+        lambda step, hours: step * 400_000 + hours * 3_600_000, st.integers(0, 4), st.sampled_from([0, 9])
+    ),
+    arrival=st.just(0),
+    values=st.sampled_from([(("x", 1.0),), (("x", 1.0), ("error.code", "E1"))]),
+)
+step = st.tuples(
+    st.sampled_from(["append", "append", "known", "reopen"]),
+    st.lists(again_and_again, min_size=1, max_size=3),
+)
 
 
-@given(st.lists(step, max_size=12))
-@settings(max_examples=40, deadline=None)
+def at(ts: int) -> list[Said]:
+    return [Said(DEVICES[0], ts, 0, (("x", 1.0),))]
+
+
+@given(st.lists(step, min_size=3, max_size=16))
+@example([("append", at(400_000)), ("reopen", []), ("known", at(800_000)), ("known", at(400_000))])
+@settings(max_examples=30, deadline=None)
 def test_known_is_exact_before_and_after_a_restart(steps: list[tuple[str, list[Said]]]) -> None:
-    with desk() as at:
+    with stage() as here:
         symbols = Symbols()
         stored: set[tuple[DeviceId, Channel, int]] = set()
         for action, said in steps:
             if action == "reopen":
-                at.reopen()
+                here.reopen()
                 symbols = Symbols()
                 continue
             readings, _ = batch_of(symbols, said)
             named = [(one.device, Channel.parse(key), one.ts) for one in said for key, _ in one.values]
-            assert at.history.known(symbols, readings) == [name in stored for name in named]
+            assert here.history.known(symbols, readings) == [name in stored for name in named]
             if action == "append":
-                at.history.append(symbols, readings, ())
+                here.history.append(symbols, readings, ())
                 stored.update(named)
 
 
-bound = st.none() | st.integers(0, 40).map(lambda n: n * 400_000)
+bound = st.none() | st.integers(0, 5).map(lambda n: n * 400_000)
 
 
 class Question(NamedTuple):
@@ -223,18 +241,18 @@ def test_telemetry_is_each_reading_once_in_order_of_time(
     rows = [(*key, *expected[key]) for key in sorted(expected)]
     if limit is not None:
         rows = rows[len(rows) - min(limit, len(rows)) :]
-    with desk() as at:
+    with stage() as here:
         symbols = Symbols()
         for batch in batches:
-            at.history.append(symbols, *batch_of(symbols, batch))
-        got = at.history.telemetry(DEVICES[0], **question._asdict())
+            here.history.append(symbols, *batch_of(symbols, batch))
+        got = here.history.telemetry(DEVICES[0], **question._asdict())
     assert [tuple(reading) for reading in got] == rows
     assert [type(reading.value) for reading in got] == [type(row[3]) for row in rows]
 
 
 def test_a_device_that_never_spoke_has_no_telemetry() -> None:
-    with desk() as at:
-        assert at.history.telemetry(DeviceId("acme", "pc", "never")) == []
+    with stage() as here:
+        assert here.history.telemetry(DeviceId("acme", "pc", "never")) == []
 
 
 def test_facts_come_back_with_every_kind_of_json() -> None:
@@ -242,12 +260,12 @@ def test_facts_come_back_with_every_kind_of_json() -> None:
         "model": "W900 \u00e4\u0000",
         "components": {"sda": {"serial": None, "size": 2**63, "worn": 0.1, "ok": True, "list": [1, []]}},
     }
-    with desk() as at:
+    with stage() as here:
         symbols = Symbols()
         readings, _ = batch_of(symbols, [])
         device = symbols.devices.intern(DEVICES[0])
-        at.history.append(symbols, readings, [Notice("facts", 0, device, 5, body)])
-        inbound, end = at.history.since(Symbols(), 0, 10)
+        here.history.append(symbols, readings, [Notice("facts", 0, device, 5, body)])
+        inbound, end = here.history.since(Symbols(), 0, 10)
     assert end == 1
     assert inbound.notices[0].body == body
 
@@ -271,9 +289,9 @@ def test_checkpoints_while_appending_change_nothing(tmp_path: Path) -> None:
 
 
 def test_closing_twice_is_closing_once() -> None:
-    with desk() as at:
-        at.history.close()
-        at.history.close()
+    with stage() as here:
+        here.history.close()
+        here.history.close()
 
 
 @pytest.mark.parametrize("make", [MemoryHistory, lambda: DuckDbHistory(Path("unused.duckdb"))])
