@@ -291,6 +291,16 @@ def test_the_later_state_of_a_case_wins_whichever_comes_last(ledger: SqlLedger) 
     assert [case.state for case in ledger.cases(state="cleared").items] == [CaseState.CLEARED]
 
 
+def test_what_was_heard_of_a_device_later_wins_whichever_comes_last(ledger: SqlLedger) -> None:
+    later = DeviceRecord(IDS[0], {"model": "W900"}, True, T0 + 5)
+    ledger.commit(LedgerWrite(devices=[later]))
+    ledger.commit(LedgerWrite(devices=[DeviceRecord(IDS[0], {}, False, T0 + 4)]))
+    assert ledger.device(IDS[0]) == later
+    went = DeviceRecord(IDS[0], {"model": "W900"}, False, T0 + 5)
+    ledger.commit(LedgerWrite(devices=[went]))
+    assert ledger.device(IDS[0]) == went
+
+
 def test_a_second_order_waits_until_the_first_has_ended(ledger: SqlLedger) -> None:
     assert len(ledger.commit(LedgerWrite(orders=[order_of("SO-1"), order_of("SO-2")]))) == 1
     assert ledger.commit(LedgerWrite(orders=[order_of("SO-3", component="sdb")])) != []
