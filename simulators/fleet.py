@@ -26,8 +26,8 @@ _log = logging.getLogger("simulators")
 _DIALLERS = 8
 #: Longest wait for the sockets, and distance of the looks after every connection, s.
 _TICK_S, _BREATH_S = 0.05, 1.0
-#: Steps of devices between two looks at the sockets.
-_STEPS_A_TURN = 64
+#: How long devices are stepped between two looks at the sockets, s.
+_TURN_S = 0.05
 #: How long the end may take: until the broker has the farewells, and until the last bytes are out, s.
 _FAREWELL_S, _CLOSING_S = 0.5, 0.1
 
@@ -94,7 +94,8 @@ class Fleet:
     def _step_due(self) -> bool:
         """Step the devices whose time has come; say whether more are waiting."""
         now_ms = self._clock.now()
-        for _ in range(_STEPS_A_TURN):
+        turn_ends = time.monotonic() + _TURN_S
+        while time.monotonic() < turn_ends:
             place = self._agenda.take(now_ms)
             if place is None:
                 return False
