@@ -1,7 +1,6 @@
 """The columns of a `ReadingBatch`, collected message by message without a loop over readings."""
 
-from collections.abc import Collection
-from itertools import chain
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -16,27 +15,27 @@ class Columns:
     """
 
     def __init__(self) -> None:
-        self._rows: list[tuple[int, int, int, bytes, bytes, Collection[Value]]] = []
+        self._rows: list[tuple[int, int, int, bytes, bytes]] = []
+        self._values: list[Value] = []
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, row: tuple[int, int, int, bytes, bytes, Collection[Value]]) -> None:
+    def add(self, row: tuple[int, int, int, bytes, bytes], values: Iterable[Value]) -> None:
         """Append one message.
 
         Args:
             row: number of the device in `Symbols.devices`; device time and time of arrival, ms since 1970
                 UTC, arrival not less than that of the row before; the readings' channels, int32 in the
-                machine's order; their kinds, int8; their values, as many, None for unknown, a text's number
-                for a text.
+                machine's order; their kinds, int8.
+            values: the readings' values, as many; None for unknown, a text's number for a text.
         """
         self._rows.append(row)
+        self._values.extend(values)
 
     def build(self) -> ReadingBatch:
         """Return the columns."""
-        device, ts, arrival, channels, kinds, values = (
-            zip(*self._rows, strict=True) if self._rows else ((),) * 6
-        )
+        device, ts, arrival, channels, kinds = zip(*self._rows, strict=True) if self._rows else ((),) * 5
         rows = np.arange(len(self._rows), dtype=np.int32)
         return ReadingBatch(
             device=np.array(device, dtype=np.int32),
@@ -44,6 +43,6 @@ class Columns:
             arrival=np.array(arrival, dtype=np.int64),
             message=np.repeat(rows, [len(column) for column in kinds]) if self._rows else rows,
             channel=np.frombuffer(b"".join(channels), dtype=np.int32),
-            value=np.array(list(chain.from_iterable(values)), dtype=np.float64),
+            value=np.array(self._values, dtype=np.float64),
             kind=np.frombuffer(b"".join(kinds), dtype=np.int8),
         )

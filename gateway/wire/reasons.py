@@ -29,7 +29,10 @@ class QuarantineReason(StrEnum):
     TEXT_TOO_LONG = "text_too_long", "A text is longer than 256 characters."
     BAD_TOPIC = "bad_topic", "The topic is neither ROOT/TENANT/CLASS/DEVICE/LEAF nor that of a source."
     UNKNOWN_CLASS = "unknown_class", "The class is not one of phone, pc, server, appliance."
-    BAD_IDENTIFIER = "bad_identifier", "Tenant or device is not a name of 1 to 64 letters, digits and _ . : - signs."
+    BAD_IDENTIFIER = (
+        "bad_identifier",
+        "Tenant or device is not a name of 1 to 64 letters, digits and _ . : - signs.",
+    )
     BAD_KEY = "bad_key", "A key is not SIGNAL or SIGNAL@COMPONENT of up to 64 allowed characters each."
     UNEXPECTED_KEY = "unexpected_key", "A key stands where the message's form has no place for it."
     TIMESTAMP_INVALID = "timestamp_invalid", "ts is neither milliseconds since 1970 nor RFC 3339."

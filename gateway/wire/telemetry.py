@@ -5,7 +5,7 @@ types were judged before (`Layout`) is appended as a whole; another one reading 
 that is of no use gets its reason and the rest is kept.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,14 +108,14 @@ class TelemetryReader:
         layout = self._layouts.get(shape) or self._layouts.plan(shape, sender.known, MAX_CHANNELS)
         if layout is None or (layout is not sender.layout and not self._admit(sender, layout)):
             return False
-        cells: Collection[Value] = values.values()
+        cells: Iterable[Value] = values.values()
         if layout.flags or layout.texts:
             cells = settled = list(cells)
             if not self._settle(sender, layout, settled):
                 return False
         if sender.number < 0:
             sender.number = self._symbols.devices.intern(sender.device)
-        columns.add((sender.number, ts, arrival, layout.channels, layout.kinds, cells))
+        columns.add((sender.number, ts, arrival, layout.channels, layout.kinds), cells)
         return True
 
     def _settle(self, sender: Sender, layout: Layout, cells: list[Value]) -> bool:
@@ -206,7 +206,7 @@ class TelemetryReader:
         if sender.number < 0:
             sender.number = self._symbols.devices.intern(sender.device)
         channels = np.array(numbers, dtype=np.int32).tobytes()
-        columns.add((sender.number, ts, refusals.packet.arrival, channels, bytes(kinds), cells))
+        columns.add((sender.number, ts, refusals.packet.arrival, channels, bytes(kinds)), cells)
 
     def _reading(self, sender: Sender, refusals: Refusals, key: str, raw: object) -> tuple[Kind, Value]:
         """Return kind and cell of one value: unknown, and put aside, where it is of no use."""

@@ -155,3 +155,9 @@ def test_a_device_that_makes_up_texts_is_stopped():
     assert refused.readings.kind.tolist() == [Kind.UNKNOWN]
     assert not send("a", "E7").rejected
     assert not send("b", "E-one-more").rejected
+
+
+def test_the_documentation_lists_every_reason_in_its_words():
+    text = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text()
+    for reason in QuarantineReason:
+        assert f"| `{reason.value}` | {reason.sentence} |" in text
