@@ -1,7 +1,9 @@
 import asyncio
 import contextlib
+import shutil
 import socket
 import struct
+import subprocess
 
 import pytest
 from servers import free_port, publish, start_mosquitto
@@ -378,3 +380,45 @@ def test_addresses(url, expected):
 def test_wrong_addresses_say_what_was_expected(url):
     with pytest.raises(UserError, match="expected mqtt://HOST:PORT"):
         BrokerAddress.of(url)
+
+
+async def test_an_encrypted_connection_trusts_the_systems_authorities_alone(tmp_path, monkeypatch):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    await asyncio.to_thread(
+        subprocess.run,
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            *subject,
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    port = free_port()
+    broker = start_mosquitto(
+        tmp_path / "mosquitto", extra=f"listener {port} 127.0.0.1\ncertfile {certificate}\nkeyfile {key}"
+    )
+    try:
+        events = RecordedEvents()
+        running = asyncio.create_task(a_receiver(f"mqtts://localhost:{port}", events=events).run())
+        await until(lambda: events.outages)
+        running.cancel()
+        assert "certificate verify failed" in events.outages[0]
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # where OpenSSL finds the authorities
+        async with receiving(f"mqtts://localhost:{port}") as receiver:
+            await asyncio.to_thread(publish, broker.url, numbered(0, 3))
+            assert numbers(await take_all(receiver, 3)) == [0, 1, 2]
+    finally:
+        broker.kill()
