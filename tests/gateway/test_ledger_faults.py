@@ -77,6 +77,18 @@ def test_settings_that_durability_rests_on(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_a_write_takes_its_lock_at_the_beginning(tmp_path: Path) -> None:
+    """Else two that both read first, as migrations do, could not both go on."""
+    path = tmp_path / "ledger.db"
+    ledger = SqlLedger(url_of(path))
+    other = sqlite3.connect(path, isolation_level=None, timeout=0)
+    with ledger._writer.begin(), pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+    ledger.close()
+
+
 READ = """
 import sys
 from gateway.ledger.store import SqlLedger

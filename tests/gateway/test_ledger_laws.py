@@ -310,6 +310,7 @@ def test_a_second_order_waits_until_the_first_has_ended(ledger: SqlLedger) -> No
     assert ledger.commit(LedgerWrite(orders=[closed])) == []
     assert ledger.order("SO-1") == closed
     assert ledger.commit(LedgerWrite(orders=[order_of("SO-1")])) == [], "an end is an end"
+    assert ledger.commit(LedgerWrite(orders=[order_of("SO-1", state=OrderState.CANCELLED)])) == []
     assert ledger.order("SO-1") == closed
     second = order_of("SO-2")
     assert ledger.commit(LedgerWrite(orders=[second])) == [second]
@@ -498,6 +499,9 @@ def test_the_quarantine_is_bounded_and_counts_what_it_dropped(tmp_path: Path) ->
     ledger.commit(LedgerWrite(rejected=[rejected_of(b"%d" % n) for n in range(20, 40)]))
     assert len(ledger.quarantine().items) == 5
     assert ledger.quarantine_dropped() == 27
+    ledger.commit(LedgerWrite(rejected=[rejected_of(b"one more")]))
+    assert len(ledger.quarantine().items) == 5
+    assert ledger.quarantine_dropped() == 28
     ledger.close()
 
 
