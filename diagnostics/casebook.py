@@ -225,7 +225,7 @@ class CaseBook:
             at=finding.at,
             outcome="pending",
             reason=reason,
-            text=wording.suspected(rule, reopened),
+            text=wording.suspected(case, rule, reopened),
             values=values,
         )
         for way in rule.confirm.ways if rule.confirm else ():

@@ -29,12 +29,23 @@ def by_time(way: HeldWay) -> str:
     return f"time: suspected and not cleared for {format_duration(way.duration_ms)}"
 
 
-def suspected(rule: Rule, reopened: bool) -> str:
+def part_of(component: str, rule: Rule) -> str:
+    """Return what a component is called: ``fan 1``, ``disk sda``; ``psu1`` stays as it is."""
+    if not component or not rule.each or component.lower().startswith(rule.each):
+        return component
+    return f"{rule.each} {component}"
+
+
+def _named(case: Case, rule: Rule) -> str:
+    part = part_of(case.component, rule)
+    return f"{case.title} ({part})" if part else case.title
+
+
+def suspected(case: Case, rule: Rule, reopened: bool) -> str:
     """Return why a fault is suspected and what is waited for."""
     held = f" for {format_duration(rule.hold_ms)}" if rule.hold_ms else ""
-    text = f"Rule {rule.id} found{held}: {rule.text}."
-    if reopened:
-        text = f"The fault is back while its order is still open. {text}"
+    begin = "Suspected again while its order is open" if reopened else "Suspected"
+    text = f"{begin}: {_named(case, rule)}. Rule {rule.id} was true{held}: {rule.text}."
     if rule.confirm is None:
         return text
     words = {
@@ -50,14 +61,13 @@ def suspected(rule: Rule, reopened: bool) -> str:
 
 def explanation(case: Case, rule: Rule) -> str:
     """Return what was seen, for the technician who reads the order."""
-    where = f" in {case.component}" if case.component else ""
     seen = "; ".join(
         f"{e.signal} {_value(e.value)}" + (f" (limit {_value(e.limit)})" if e.limit is not None else "")
         for e in case.evidence
         if e.rule == rule.id
     )
     held = f", for {format_duration(rule.hold_ms)}" if rule.hold_ms else ""
-    return f"{case.title}{where}. Seen: {seen or 'nothing more'}. Rule {rule.id}: {rule.text}{held}."
+    return f"{_named(case, rule)}. Seen: {seen or 'nothing more'}. Rule {rule.id}: {rule.text}{held}."
 
 
 def _value(value: Scalar) -> str:

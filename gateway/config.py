@@ -203,9 +203,9 @@ def _override(document: dict[str, Any], environment: "os._Environ[str] | dict[st
     """Lay ``FOREWARN_TABLE__KEY`` variables over the document and return key -> variable."""
     overridden = {}
     for name, value in sorted(environment.items()):
-        if not name.startswith("FOREWARN_") or name in NOT_KEYS:
-            continue
         keys = name.removeprefix("FOREWARN_").lower().split("__")
+        if not name.startswith("FOREWARN_") or (len(keys) == 1 and keys[0] not in Config.model_fields):
+            continue  # FOREWARN_DATA and its like are not keys of the file
         table = document
         for key in keys[:-1]:
             nested = table.setdefault(key, {})
@@ -215,10 +215,6 @@ def _override(document: dict[str, Any], environment: "os._Environ[str] | dict[st
         table[keys[-1]] = value.split(",") if keys == ["rules", "packs"] else value
         overridden[".".join(keys)] = name
     return overridden
-
-
-#: Variables of that prefix that are not configuration keys: where tests find the labelled data.
-NOT_KEYS = frozenset({"FOREWARN_DATA"})
 
 
 def _sentences(error: ValidationError, path: Path | None, text: str, overridden: dict[str, str]) -> list[str]:

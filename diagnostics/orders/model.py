@@ -32,19 +32,16 @@ class Section(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
 
-class Host(Section):
-    """The device around a component that has a model and a serial number of its own."""
+class FaultyPart(Section):
+    """The faulty component's own names, as the device told them."""
 
     model: str | None
     serial: str | None
+    firmware: str | None
 
 
 class OrderDevice(Section):
-    """What is broken.
-
-    Model, serial and firmware are the faulty component's own where it told them; then `host` has the
-    device's. Without a host they are the device's. Of a component without firmware it is None.
-    """
+    """What is broken: the device, and in `part` its faulty component where the device told its names."""
 
     device_class: str = Field(alias="class")
     device: str
@@ -53,7 +50,7 @@ class OrderDevice(Section):
     serial: str | None
     firmware: str | None
     parent: str | None
-    host: Host | None = None
+    part: FaultyPart | None = None
 
 
 class Iris(Section):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from diagnostics.case import Case
 from diagnostics.orders.gaps import Gaps
-from diagnostics.orders.model import Host, OrderDevice
+from diagnostics.orders.model import FaultyPart, OrderDevice
 from diagnostics.orders.registry import DeviceEntry, Registry
 from rules.symbols import DeviceId
 
@@ -73,9 +73,6 @@ def identify(
 ) -> Subject:
     """Return what a case is about.
 
-    Where the faulty component told a model or serial number of its own, the order's device section is the
-    component's and names the device around it as host; else it is the device's.
-
     Args:
         case: names device and component.
         facts: what the device said of itself, any JSON.
@@ -86,27 +83,18 @@ def identify(
     device = DeviceId(case.tenant, case.device_class, case.device)
     entry = registry.devices.get(device)
     told = Identity.told(facts)
-    host = Identity(
+    stated = Identity(
         told.model or (entry.model if entry else None),
         told.serial or (entry.serial if entry else None),
         told.firmware or (entry.firmware if entry else None),
     )
     _note_contradictions(told, entry, gaps)
     component = _component(facts, case.component) if case.component else Identity(None, None, None)
-    stated = component if component else host
-    # Few components have a firmware of their own: none said is none missed.
-    for name in ("model", "serial") if component else ("model", "serial", "firmware"):
-        why = (
-            f"component {case.component} did not say it"
-            if component
-            else "the device did not say it and the registry does not have it"
-        )
+    for name in ("model", "serial", "firmware"):
+        why = "the device did not say it and the registry does not have it"
         gaps.require(f"device.{name}", getattr(stated, name), why)
-    if case.component and not component and returns and host.serial:
-        gaps.add(
-            "device.serial",
-            f"component {case.component} did not say its own serial number; what stands here is the device's",
-        )
+    if case.component and returns and not component.serial:
+        gaps.add("device.part.serial", f"the device did not say the serial number of {case.component}")
     section = OrderDevice.model_validate(
         {
             "class": case.device_class,
@@ -116,10 +104,12 @@ def identify(
             "serial": stated.serial,
             "firmware": stated.firmware,
             "parent": usable_name(facts.get("parent")) or (entry.parent if entry else None),
-            "host": Host(model=host.model, serial=host.serial) if component else None,
+            "part": FaultyPart(model=component.model, serial=component.serial, firmware=component.firmware)
+            if component
+            else None,
         }
     )
-    return Subject(device, entry, host.model, component.model, section)
+    return Subject(device, entry, stated.model, component.model, section)
 
 
 def _component(facts: Mapping[str, object], component: str) -> Identity:

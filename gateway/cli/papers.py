@@ -15,16 +15,16 @@ def order_lines(document: dict[str, object]) -> list[str]:
     device, fault, service = order["device"], order["fault"], order["service"]
     customer, site, entitlement = order["customer"], order["site"], order["entitlement"]
     colour = _SEVERITY[fault["severity"]]
-    component = f" {device['component']}" if device["component"] else ""
     lines = [
         f"[{colour}]{fault['severity']}[/] [bold]{escape(fault['title'])}[/]  {order['order_id']}  "
         f"{order['opened_at']}",
         _row(
             "Device",
-            f"{order['tenant']}/{device['class']}/{device['device']}{component}",
+            f"{order['tenant']}/{device['class']}/{device['device']}",
             device["model"],
             device["serial"] and f"serial {device['serial']}",
         ),
+        _row("Faulty", *_faulty(device)),
         _row("Why", order["diagnosis"]["explanation"]),
     ]
     lines += [
@@ -65,6 +65,11 @@ def order_lines(document: dict[str, object]) -> list[str]:
 def _row(name: str, *parts: str | None) -> str:
     told = [escape(str(part)) for part in parts if part]
     return f"  [dim]{name:<10}[/]{', '.join(told)}" if told else ""
+
+
+def _faulty(device: dict[str, Any]) -> tuple[str | None, ...]:
+    part = device["part"] or {"model": None, "serial": None}
+    return (device["component"], part["model"], part["serial"] and f"serial {part['serial']}")
 
 
 def _stock(part: dict[str, Any]) -> str | None:

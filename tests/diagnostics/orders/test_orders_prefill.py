@@ -141,17 +141,17 @@ def test_with_everything_known_nothing_is_missing() -> None:
     assert order_of(drive_case(), SERVER_FACTS).missing == []
 
 
-def test_a_component_that_tells_its_name_is_the_orders_device_and_its_host_stands_beside() -> None:
+def test_a_component_that_tells_its_name_stands_beside_its_device() -> None:
     device = order_of(drive_case(), SERVER_FACTS).device
-    assert (device.model, device.serial, device.firmware) == ("ST4000NM0035", "ZC1ABC", "TN05")
-    assert device.host is not None
-    assert (device.host.model, device.host.serial) == ("R740", "SRV0001")
+    assert (device.model, device.serial) == ("R740", "SRV0001")
+    assert device.part is not None
+    assert (device.part.model, device.part.serial, device.part.firmware) == ("ST4000NM0035", "ZC1ABC", "TN05")
 
 
-def test_a_component_without_a_name_leaves_the_devices_and_says_so_when_it_must_come_back() -> None:
+def test_a_component_without_a_name_says_so_when_it_must_come_back() -> None:
     order = order_of(drive_case(), {"model": "R740", "serial": "SRV0001", "firmware": "2.19.1"})
-    assert (order.device.model, order.device.serial, order.device.host) == ("R740", "SRV0001", None)
-    assert "component sda did not say its own serial number" in missing(order)["device.serial"]
+    assert (order.device.model, order.device.serial, order.device.part) == ("R740", "SRV0001", None)
+    assert "the device did not say the serial number of sda" in missing(order)["device.part.serial"]
     assert [part.part for part in order.parts] == ["ACME-HDD-4T"]
 
 

@@ -142,7 +142,7 @@ def nulls(value: object, path: str = "") -> Iterator[str]:
 MAY_BE_NULL = (
     "device.component",
     "device.parent",
-    "device.host",
+    "device.part",
     "fault.iris",
     "diagnosis.",
     "entitlement.ends",  # runs until cancelled
@@ -158,8 +158,6 @@ MAY_BE_NULL = (
 def may_be_null(path: str, order: ServiceOrder) -> bool:
     if path == "logistics.outbound":
         return not order.parts and "parts" not in {entry.field for entry in order.missing}
-    if path == "device.firmware":
-        return order.device.host is not None
     if path == "logistics.return.to":
         return order.logistics.return_leg is not None and not order.logistics.return_leg.required
     return path.startswith(MAY_BE_NULL) and not path.startswith(
