@@ -2,13 +2,14 @@
 
 from http import HTTPStatus
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
 from gateway.api import operation, routes
 from gateway.api.guard import Guard
-from gateway.api.problems import ProblemError, answer_with_problems
+from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
 from gateway.api.queries import Queries
 from gateway.api.views import Changes, Health, RulesView
 from gateway.clock import Clock, SystemClock
@@ -69,7 +70,7 @@ def create_app(
 
 def describe_app() -> FastAPI:
     """Return the application with its routes and nothing behind them: enough for the OpenAPI document."""
-    app = FastAPI(
+    app = Application(
         title="forewarn",
         version=version("forewarn"),
         description=DESCRIPTION,
@@ -83,6 +84,27 @@ def describe_app() -> FastAPI:
     for path in ("/api/{rest:path}", "/healthz", "/readyz", "/metrics"):
         app.add_api_route(path, _nothing_here, methods=_METHODS, include_in_schema=False)
     return app
+
+
+class Application(FastAPI):
+    """The application; its description tells the media type of problems."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        if self.openapi_schema is None:
+            self.openapi_schema = _with_problems_typed(super().openapi())
+        return self.openapi_schema
+
+
+def _with_problems_typed(document: dict[str, Any]) -> dict[str, Any]:
+    for operations in document["paths"].values():
+        for described in operations.values():
+            for response in described["responses"].values():
+                content = response.get("content", {})
+                for media_type in list(content):
+                    if content[media_type].get("schema", {}).get("$ref", "").endswith("/Problem"):
+                        content[MEDIA_TYPE] = content.pop(media_type)
+    return document
 
 
 async def _nothing_here(request: Request) -> None:

@@ -26,7 +26,9 @@ _NOT_FOUND: dict[int | str, dict[str, object]] = {
     404: {"description": "There is no such thing", "model": Problem}
 }
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(
+    prefix="/api/v1", responses={422: {"description": "Something in the request is wrong", "model": Problem}}
+)
 
 
 def _queries(request: Request) -> Queries:

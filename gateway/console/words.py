@@ -1,5 +1,7 @@
 """Plain words for people: reasons, states, values with their units, names of signals and of self tests."""
 
+import math
+
 from diagnostics.case import Case, CaseState
 from diagnostics.decision import Reason, Scalar
 from rules.signals import Catalogue
@@ -71,9 +73,11 @@ def number_words(value: float) -> str:
     >>> [ascii(number_words(value)).strip("'") for value in (24.0, 1234567.0, 61.53, 0.78314, -18.4, 1e-7)]
     ['24', '1,234,567', '61.5', '0.783', '\\u221218.4', '1e-07']
     """
-    if value == int(value) and abs(value) < 1e15:
-        text = f"{int(value):,}"
-    elif abs(value) >= 1000:
+    if not math.isfinite(value):
+        return "unknown" if math.isnan(value) else "without bound"
+    if abs(value) >= 1e15:
+        text = f"{value:.3g}"
+    elif value == int(value) or abs(value) >= 1000:
         text = f"{value:,.0f}"
     elif abs(value) >= 10:
         text = f"{value:.1f}"

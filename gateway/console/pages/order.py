@@ -73,6 +73,8 @@ class _OrderSheet:
 
     def draw(self) -> None:
         self._heading()
+        if self.order.fault.danger:
+            text("p", "Danger: someone or something can come to harm. Tell the owner at once.", "danger")
         if self.order.missing:
             self._missing()
         with box("div", "columns"):
@@ -197,6 +199,11 @@ class _OrderSheet:
                 self._fact("Component", device.component, "device.component")
             if device.parent:
                 self._fact("Part of", device.parent, "device.parent")
+            if device.part is not None:
+                self._fact("Faulty part", device.part.model, "device.part.model")
+                self._fact("Its serial", device.part.serial, "device.part.serial", css="code")
+                if device.part.firmware:
+                    self._fact("Its firmware", device.part.firmware, "device.part.firmware")
 
     def _where(self) -> None:
         order = self.order
