@@ -127,6 +127,11 @@ class CaseBook:
 
     # What is done with verdicts
 
+    def take_verdicts(self) -> list[Verdict]:
+        """Return the cases that were confirmed since the last call; each wants an order or a reason."""
+        verdicts, self.journal.verdicts = self.journal.verdicts, []
+        return verdicts
+
     def open_order(self, verdict: Verdict, order_id: str, text: str) -> None:
         """Note that a case opened an order."""
         case = verdict.case

@@ -15,7 +15,6 @@ from diagnostics.case import Case, Command
 from diagnostics.casebook import CaseBook
 from diagnostics.decision import Reason
 from diagnostics.faults import FaultCatalogue
-from diagnostics.journal import Journal
 from diagnostics.orders.policy import OrderPolicies, decide
 from diagnostics.orders.prefill import order_id, prefill
 from diagnostics.orders.registry import Registry
@@ -95,19 +94,21 @@ class Pipeline:
         rejected: list[Rejected] = []
         notices, updates, replies = self._hear(inbound, changed)
         applied = self._engine.apply(readings, updates)
-        self._pursue(applied.findings, replies, rejected)
+        write = LedgerWrite()
+        decided_at = self._pursue(applied.findings, replies, rejected, write)
         if len(readings):
-            self._book.expire(int(readings.arrival[-1]))
+            decided_at |= self._expire(int(readings.arrival[-1]), write)
         self._see(readings, changed)
-        journal = self._book.journal
-        write = LedgerWrite(rejected=[*inbound.rejected, *rejected], devices=list(changed.values()))
-        decided_at = self._open_orders(journal, write)
-        commands = self._take(write)
+        write.rejected = [*inbound.rejected, *rejected]
+        write.devices = [
+            DeviceRecord(record.id, dict(record.facts), record.online, record.last_seen)
+            for record in changed.values()
+        ]
         return Effects(
             readings=readings,
             notices=tuple(notices),
             write=write,
-            commands=commands,
+            commands=self._take(write),
             repeated=applied.repeated,
             late=applied.late,
             decided_at=decided_at,
@@ -115,13 +116,10 @@ class Pipeline:
 
     def tick(self, now: int) -> Effects:
         """Let arrival time pass: silences and deadlines."""
-        self._pursue(self._engine.tick(now), [], [])
-        self._book.expire(now)
         write = LedgerWrite()
-        decided_at = self._open_orders(self._book.journal, write)
-        commands = self._take(write)
+        decided_at = self._pursue(self._engine.tick(now), [], [], write) | self._expire(now, write)
         nothing = np.zeros(0, dtype=np.bool_)
-        return Effects(EMPTY, (), write, commands, nothing, nothing, decided_at)
+        return Effects(EMPTY, (), write, self._take(write), nothing, nothing, decided_at)
 
     def not_listening(self, gap_ms: int) -> None:
         """Leave a span out of every silence: the gateway itself was not listening."""
@@ -200,25 +198,39 @@ class Pipeline:
         changed[record.id] = record
 
     def _pursue(
-        self, findings: Sequence[Finding], replies: Sequence[Notice], rejected: list[Rejected]
-    ) -> None:
-        """Let findings and replies reach the case book in the order of their arrival."""
+        self,
+        findings: Sequence[Finding],
+        replies: Sequence[Notice],
+        rejected: list[Rejected],
+        write: LedgerWrite,
+    ) -> dict[str, int]:
+        """Let findings and replies reach the case book in the order of their arrival.
+
+        Returns the arrival of what decided, by the id of the order that it opened.
+        """
+        decided_at: dict[str, int] = {}
         steps: list[tuple[int, int, int, Finding | Notice]] = []
         steps += [(f.arrival, f.position, 1, f) for f in findings]
         steps += [(n.arrival, n.position, 0, n) for n in replies]
         for arrival, _, _, step in sorted(steps, key=lambda item: item[:3]):
-            self._book.expire(arrival)
+            decided_at |= self._expire(arrival, write)
             if isinstance(step, Finding):
                 self._book.find(step)
             elif not self._book.reply(device := self.symbols.devices[step.device], step.body, arrival):
                 detail = f"id {step.body.get('id')!r}: no self test with this id is waited for"
                 reason = QuarantineReason.UNKNOWN_PROBE.value
                 rejected.append(Rejected(f"{device}/reply", reason, detail, b"", arrival))
+            decided_at |= self._open_orders(write)
+        return decided_at
 
-    def _open_orders(self, journal: Journal, write: LedgerWrite) -> dict[str, int]:
-        """Fill in an order for each verdict, or note why there is none."""
+    def _expire(self, now: int, write: LedgerWrite) -> dict[str, int]:
+        self._book.expire(now)
+        return self._open_orders(write)
+
+    def _open_orders(self, write: LedgerWrite) -> dict[str, int]:
+        """Fill in an order for each verdict at once, before anything later is known, or note why none."""
         decided_at = {}
-        for verdict in journal.verdicts:
+        for verdict in self._book.take_verdicts():
             case, rule = verdict.case, verdict.rule
             device = DeviceId(case.tenant, case.device_class, case.device)
             facts = self._devices[device].facts
@@ -251,10 +263,6 @@ class Pipeline:
         journal = self._book.take_journal()
         write.cases = [case.model_copy(deep=True) for case in journal.cases.values()]
         write.events, write.decisions = journal.events, journal.decisions
-        write.devices = [
-            DeviceRecord(record.id, dict(record.facts), record.online, record.last_seen)
-            for record in write.devices
-        ]
         return journal.commands
 
     # Recovery

@@ -1,0 +1,106 @@
+"""Incidents in virtual time: devices speak, time passes, and the journey is followed to its order."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from diagnostics.faults import load_faults
+from diagnostics.orders.registry import Registry
+from gateway.pipeline import Pipeline, Settings
+from gateway.ports import Packet
+from gateway.wire.decoder import Decoder
+from rules.loader import RuleSet, load_rules
+from rules.symbols import Symbols
+from rules.times import parse_duration, parse_instant
+
+START = parse_instant("2026-03-02T08:00:00Z")
+
+
+@dataclass
+class Story:
+    """A gateway without a world: packets go in at arrival times, what it decides is kept.
+
+    `clock` is both the devices' time and that of arrival, unless a word says otherwise.
+    """
+
+    ruleset: RuleSet = field(default_factory=lambda: load_rules(["builtin"]))
+    registry: Registry = field(default_factory=Registry)
+    settings: Settings = field(default_factory=Settings)
+    clock: int = START
+
+    def __post_init__(self):
+        self.symbols = Symbols()
+        self.pipeline = Pipeline(
+            symbols=self.symbols,
+            ruleset=self.ruleset,
+            faults=load_faults(),
+            registry=self.registry,
+            settings=self.settings,
+        )
+        self.decoder = Decoder(self.symbols, self.ruleset.catalogue)
+        self.events, self.decisions, self.orders, self.commands, self.rejected = [], [], [], [], []
+        self.cases = {}
+
+    # what happens
+
+    def says(self, device, leaf="telemetry", **body):
+        """A device publishes on one of its topics; telemetry without ts carries the clock's."""
+        if leaf == "telemetry" and "values" in body:
+            body = {"ts": self.clock, **body}
+        self.publish(device, leaf, body)
+
+    def reads(self, device, values, at=None):
+        """A device reports values now, or at a time of its own."""
+        self.publish(device, "telemetry", {"ts": self.clock if at is None else at, "values": values})
+
+    def publish(self, device, leaf, document):
+        packet = Packet(f"fw/{device}/{leaf}", msgspec.json.encode(document), self.clock)
+        self.take(self.pipeline.push(self.decoder.decode([packet])))
+
+    def passes(self, duration):
+        """Time passes; nobody speaks."""
+        self.clock += parse_duration(duration)
+        self.take(self.pipeline.tick(self.clock))
+
+    def keeps_reading(self, device, values, *, every="1m", for_="10m"):
+        """A device reports the same values again and again while time passes."""
+        end = self.clock + parse_duration(for_)
+        while self.clock < end:
+            self.reads(device, values)
+            self.passes(every)
+
+    def take(self, effects):
+        self.events += effects.write.events
+        self.decisions += effects.write.decisions
+        self.orders += effects.write.orders
+        self.commands += effects.commands
+        self.rejected += effects.write.rejected
+        self.cases |= {case.case_id: case for case in effects.write.cases}
+
+    # what came of it
+
+    def minutes(self, instant):
+        """An instant as minutes since the story began."""
+        return (instant - START) / 60_000
+
+    def steps(self):
+        """The life of all cases: event, minute, fault."""
+        return [(e.event, self.minutes(e.at), e.fault) for e in self.events]
+
+    def reasons(self):
+        return [d.reason.value for d in self.decisions]
+
+    def answer(self, state, **result):
+        """The device of the last command answers it."""
+        command = self.commands[-1]
+        device = f"{command.tenant}/{command.device_class}/{command.device}"
+        self.publish(device, "reply", {"id": command.id, "state": state, "result": result})
+
+
+def ruleset(folder, *rules):
+    """Return rules as a user's own pack would give them."""
+    import yaml
+
+    path = folder / "pack.yaml"
+    path.write_text(yaml.safe_dump({"pack": "story", "rules": list(rules)}))
+    return load_rules([path])
