@@ -29,7 +29,7 @@ _MOST_COMPLAINTS = 20
 class _Line(msgspec.Struct):
     topic: str
     ts: int | None = None
-    payload: msgspec.Raw | None = None
+    payload: msgspec.Raw = msgspec.Raw()  # empty: not given
     payload_b64: str | None = None
     retained: bool = False
 
@@ -145,14 +145,13 @@ def _packet(
             collected.complain(f"{place}: expected an object with topic, ts and payload: {error}")
             return None
         line = line_or_none
-    if (line.payload is None) == (line.payload_b64 is None):
+    payload = bytes(line.payload)
+    if bool(payload) == (line.payload_b64 is not None):
         collected.complain(f"{place}: expected either payload or payload_b64")
         return None
-    if line.payload is not None:
-        payload = bytes(line.payload)
-    else:
+    if line.payload_b64 is not None:
         try:
-            payload = base64.b64decode(line.payload_b64 or "", validate=True)
+            payload = base64.b64decode(line.payload_b64, validate=True)
         except binascii.Error as error:
             collected.complain(f"{place}: payload_b64: {error}")
             return None
@@ -163,9 +162,9 @@ def _lenient(text: bytes) -> _Line | None:
     """Read a line whose payload holds what JSON does not have, such as NaN; the decoder judges it."""
     try:
         document = json.loads(text)
-        payload = document.pop("payload")
-        return msgspec.convert(
-            {**document, "payload": msgspec.Raw(json.dumps(payload).encode())}, _Line, strict=True
-        )
+        payload = json.dumps(document.pop("payload")).encode()
+        line = msgspec.convert(document, _Line)
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError, msgspec.ValidationError):
         return None
+    line.payload = msgspec.Raw(payload)
+    return line
