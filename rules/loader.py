@@ -1,9 +1,11 @@
 """Rule packs from YAML files: read whole, checked whole, refused with file, line and key."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import ClassVar
 
 import yaml
 from pydantic import ValidationError
@@ -42,6 +44,19 @@ class PackError(ValueError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people mean it: ``on``, ``off``, ``yes``, ``no`` and dates are texts; true and false are not."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [
+            (tag, re.compile(r"(?:true|false)$") if tag.endswith(":bool") else pattern)
+            for tag, pattern in resolvers
+            if not tag.endswith(":timestamp")
+        ]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +152,7 @@ def _is_pack(path: Path) -> bool:
 
 def _read(name: str, text: bytes, problems: list[str]) -> _Document | None:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problems.append(f"{name}:{line}: not YAML: {error.problem}")
@@ -162,13 +177,13 @@ def _plain(node: yaml.Node, path: _Path, document: _Document, problems: list[str
             key = str(key_node.value)
             document.lines[(*path, key)] = (key_node.start_mark.line + 1, value_node.start_mark.column + 1)
             if key in mapping:
-                problems.append(f"{document.place((*path, key))}: {key}: this key stands here twice")
+                where = (*path, key)
+                problems.append(f"{document.place(where)}: {_key(where)}: this key stands here twice")
             mapping[key] = _plain(value_node, (*path, key), document, problems)
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, i), document, problems) for i, item in enumerate(node.value)]
-    constructor = yaml.SafeLoader("")
-    return constructor.construct_object(node)
+    return _Loader("").construct_object(node)
 
 
 def _validate(document: _Document, problems: list[str]) -> PackEntry | None:

@@ -85,7 +85,7 @@ def parse(text: str, catalogue: Catalogue) -> Node:
     except UnexpectedToken as error:
         expected = ", ".join(sorted({_WORDS.get(name, name.lower()) for name in error.expected}))
         got = repr(str(error.token)) if error.token.type != "$END" else "the end"
-        place = len(text) if error.token.start_pos is None else error.token.start_pos
+        place = len(text) if error.token.type == "$END" else (error.token.start_pos or 0)
         raise ExpressionError(place + 1, f"expected {expected}, got {got}") from None
     except UnexpectedEOF:
         raise ExpressionError(len(text) + 1, "expected more, got the end") from None
