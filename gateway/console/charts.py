@@ -65,20 +65,24 @@ class _Chart:
         self._latest: list[TextElement] = []
         self.outer = box("figure", f"chart {panel.kind}")
         with self.outer:
-            with box("figcaption"):
-                text("span", panel.title, "title")
-                for number, line in enumerate(panel.lines):
-                    with box("span", "latest"):
-                        if len(panel.lines) > 1:
-                            box("i").style(f"background: {_colour(number)}")
-                        if line.component:
-                            text("span", line.component, "component")
-                        self._latest.append(text("b", value_words(line.latest)))
-                        if panel.unit:
-                            text("span", panel.unit, "unit")
+            self._caption(panel)
             self._chart = ui.echart(options(panel)).classes("canvas")
             self._chart.props["aria-label"] = f"{panel.title} over time"
             self._chart.props["role"] = "img"
+
+    def _caption(self, panel: Panel) -> None:
+        several = len(panel.lines) > 1
+        with box("figcaption", "several" if several else ""):
+            text("span", f"{panel.title}, {panel.unit}" if several and panel.unit else panel.title, "title")
+            for number, line in enumerate(panel.lines):
+                with box("span", "latest"):
+                    if several:
+                        box("i").style(f"background: {_colour(number)}")
+                    if line.component:
+                        text("span", line.component, "component")
+                    self._latest.append(text("b", value_words(line.latest)))
+                    if panel.unit and not several:
+                        text("span", panel.unit, "unit")
 
     def feed(self, panel: Panel) -> None:
         """Show new readings of the same lines."""
@@ -217,6 +221,8 @@ def nice_range(panel: Panel) -> tuple[float, float, float]:
     rough = (high - low) / 3
     magnitude = 10 ** math.floor(math.log10(rough))
     interval = next(step * magnitude for step in (1, 2, 5, 10) if step * magnitude >= rough)
+    if interval < 1 and all(number == int(number) for number in numbers):
+        interval = 1.0
     digits = max(0, 2 - math.floor(math.log10(interval)))
     return (
         round(math.floor(low / interval) * interval, digits),

@@ -47,7 +47,7 @@ class Desk:
     def __init__(self, queries: Queries, health: Health) -> None:
         self.queries = queries
         self._health = health
-        self._totals = Shared(queries.totals, seconds=2.0)
+        self._totals = Shared(queries.totals, seconds=0.9)
 
     def totals(self) -> Totals:
         """Return the counts, a moment old at most."""

@@ -38,6 +38,10 @@ class Span:
         step = max(SECOND_MS, (end - start) // POINTS // SECOND_MS * SECOND_MS)
         return cls(start // step * step, end // step * step + step, step)
 
+    def from_first(self, first: int) -> "Span":
+        """Return the span without what lies before the first reading."""
+        return Span(max(self.start, first), self.end, self.step)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -90,7 +94,7 @@ def device_panels(queries: Queries, device: DeviceId, window: int) -> list[Panel
             return []
         span = Span.of(last[-1].ts - window, last[-1].ts)
         readings = queries.history.telemetry(device, start=span.start, end=span.end, step=span.step)
-    return panels_of(readings, queries.catalogue, span)
+    return panels_of(readings, queries.catalogue, span.from_first(readings[0].ts))
 
 
 def evidence_panels(queries: Queries, case: Case, events: Sequence[CaseEvent]) -> list[Panel]:
@@ -101,13 +105,18 @@ def evidence_panels(queries: Queries, case: Case, events: Sequence[CaseEvent]) -
     span = Span.of(start, end + (end - start) // 20)
     limits = {evidence.signal: evidence.limit for evidence in case.evidence}
     markers = tuple(Marker(event.at, event.event) for event in events)
-    panels = []
-    for signal in list(limits)[:EVIDENCE_SIGNALS]:
-        readings = queries.history.telemetry(
+    readings = {
+        signal: queries.history.telemetry(
             device, signal=signal, start=span.start, end=span.end, step=span.step
         )
-        panels += panels_of(readings, queries.catalogue, span, markers=markers, limit=limits[signal])
-    return panels
+        for signal in list(limits)[:EVIDENCE_SIGNALS]
+    }
+    span = span.from_first(min([case.onset, *(found[0].ts for found in readings.values() if found)]))
+    return [
+        panel
+        for signal, found in readings.items()
+        for panel in panels_of(found, queries.catalogue, span, markers=markers, limit=limits[signal])
+    ]
 
 
 def panels_of(

@@ -103,7 +103,9 @@ def test_the_whole_row_leads_to_the_case_also_by_keyboard(served, page):
 def test_a_case_shows_evidence_chart_and_ledger(served, page):
     opened(page, DISK_CASE)
     expect(page.get_by_role("heading", level=1)).to_have_text("The disk is wearing out")
-    expect(page.locator(".lead")).to_contain_text("on sdb of server srv-014 (acme). Its order is SO-7F3K2A.")
+    expect(page.locator(".lead")).to_contain_text(
+        "on disk sdb of server srv-014 (acme). Its order is SO-7F3K2A."
+    )
     evidence = page.locator("tr", has_text="disk.pending_sectors@sdb")
     expect(evidence).to_contain_text("Unstable sectors that wait to be replaced, sdb")
     expect(page.locator("tr", has_text="disk.temperature@sdb")).to_contain_text("36.8°C")

@@ -10,6 +10,7 @@ from gateway.console.words import (
     REASONS,
     action_words,
     number_words,
+    part_words,
     signal_words,
     unit_of,
     value_words,
@@ -51,6 +52,14 @@ def test_signals_are_told_by_the_catalogue_and_strange_ones_by_name():
     assert action_words("washer.drain_test") == "washer drain test"
 
 
+@pytest.mark.parametrize(
+    ("component", "signals", "words"),
+    [("2", ["fan.rpm@2"], "fan 2"), ("psu2", ["psu.ok@psu2"], "psu2"), ("sdb", ["cpu.load"], "sdb")],
+)
+def test_a_part_is_called_by_the_signals_that_speak_of_it(component, signals, words):
+    assert part_words(component, signals) == words
+
+
 def case(**changes) -> Case:
     fields = {
         "case_id": "c", "tenant": "t", "device_class": "pc", "device": "d", "component": "", "fault": "f",
@@ -83,7 +92,9 @@ def panel(*values, limit=None, kind="number") -> Panel:
         ((0.0, 27.0), 0.0, (0, 30, 10)),
         ((228.0, 232.0), None, (228, 232, 2)),
         ((5.0, 5.0), None, (4, 6, 1)),
-        ((0.0,), None, (0, 1, 0.5)),
+        ((0.0,), None, (0, 1, 1)),
+        ((0.5,), None, (0, 1.5, 0.5)),
+        ((0.2, 0.4), None, (0.2, 0.4, 0.1)),
         ((-0.5, 0.25), None, (-0.5, 0.5, 0.5)),
         ((), None, (0, 1, 1)),
         ((None, math.nan), None, (0, 1, 1)),

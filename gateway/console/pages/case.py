@@ -18,6 +18,7 @@ from gateway.console.words import (
     OUTCOMES,
     action_words,
     class_words,
+    part_words,
     signal_words,
     unit_of,
     upper_first,
@@ -104,7 +105,7 @@ def _draw_headline(case: Case) -> None:
         Time(_since(case))
         text("span", " on ")
         if case.component:
-            text("span", f"{case.component} of ")
+            text("span", f"{_part(case)} of ")
         text("span", f"{class_words(case.device_class)} ")
         link(case.device, device_path(device))
         text("span", f" ({case.tenant}). ")
@@ -114,6 +115,10 @@ def _draw_headline(case: Case) -> None:
             text("span", "Its order is ")
             link(case.order_id, order_path(case.order_id))
             text("span", ".")
+
+
+def _part(case: Case) -> str:
+    return part_words(case.component, (evidence.signal for evidence in case.evidence))
 
 
 def _since(case: Case) -> int:
@@ -129,7 +134,7 @@ def _draw_glance(case: Case) -> None:
         text("span", case.fault, "code")
     if case.component:
         with fact("Component"):
-            text("span", case.component)
+            text("span", _part(case))
     with fact("Rule"):
         text("span", case.rule, "code")
     with fact("Since"):

@@ -17,6 +17,7 @@ from gateway.console.words import (
     action_words,
     class_words,
     number_words,
+    part_words,
     signal_words,
     state_words,
     unit_of,
@@ -102,12 +103,17 @@ class _OrderSheet:
         with box("p", "lead"):
             text("span", f"{upper_first(class_words(order.device.device_class))} ")
             link(order.device.device, device_path(device))
-            part = f", {order.device.component}" if order.device.component else ""
-            text("span", f" ({order.tenant}){part}. Opened ")
+            text("span", f" ({order.tenant}){self._part()}. Opened ")
             Time(parse_instant(order.opened_at))
             text("span", " from ")
             link("this case", case_path(order.case_id))
             text("span", ".")
+
+    def _part(self) -> str:
+        component = self.order.device.component
+        if not component:
+            return ""
+        return ", " + part_words(component, (one.signal for one in self.order.diagnosis.evidence))
 
     def _missing(self) -> None:
         with box("section", "missing"):
