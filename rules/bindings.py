@@ -11,6 +11,7 @@ from rules.expression.compile import Mode
 from rules.expression.tree import Absent, FactValue, SignalValue, WindowValue
 from rules.functions import WINDOW_FUNCTIONS, definition
 from rules.lanes import NEVER, LaneSet
+from rules.windows import WindowView
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class View:
         self._rows = rows
         self._parents = bindings.lanes.parents[rows]
         self._t = t
+        self._views: dict[tuple[str, int, int], WindowView] = {}  # several functions look at one window
         self._arrival = arrival
 
     def __len__(self) -> int:
@@ -124,7 +126,11 @@ class View:
         bound = self._bindings.windows[handle]
 
         def evaluate(lanes: LaneSet, column: int, rows: Int64) -> Float64:
-            view = lanes.windows[(column, bound.window_ms)].view(rows, self._t)
+            key = (lanes.kind, column, bound.window_ms)
+            view = self._views.get(key)
+            if view is None:
+                view = WindowView(lanes.windows[(column, bound.window_ms)], rows, self._t)
+                self._views[key] = view
             return bound.function.evaluate(view, bound.window_ms)
 
         return self._prefer_own(bound.source, evaluate)

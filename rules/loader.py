@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import ClassVar
 
 import yaml
 from pydantic import ValidationError
@@ -47,16 +46,17 @@ class PackError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as people mean it: ``on``, ``off``, ``yes``, ``no`` and dates are texts; true and false are not."""
+    """YAML as people mean it: ``on``, ``off``, ``yes``, ``no`` and dates are texts."""
 
-    yaml_implicit_resolvers: ClassVar = {
-        first: [
-            (tag, re.compile(r"(?:true|false)$") if tag.endswith(":bool") else pattern)
-            for tag, pattern in resolvers
-            if not tag.endswith(":timestamp")
-        ]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, re.compile(r"(?:true|false)$") if tag.endswith(":bool") else pattern)
+        for tag, pattern in resolvers
+        if not tag.endswith(":timestamp")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 @dataclass(frozen=True, slots=True)

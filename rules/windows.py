@@ -19,39 +19,45 @@ _MOST_SLOTS = 64
 _NEVER = np.iinfo(np.int64).min
 
 
-@dataclass(frozen=True, slots=True)
 class WindowView:
-    """The buckets of N lanes as a function over a window sees them.
+    """The buckets of N lanes as a function over a window (t - w, t] sees them.
 
     Attributes:
         inside: [N, K] bool, the bucket is in the window.
-        number: [N, K] int64, grows with time; order of the buckets of a lane.
-        accumulators: by name, [N, K] float64.
     """
 
-    inside: Bool
-    number: Int64
-    accumulators: dict[str, Float64]
+    def __init__(self, window: "Window", lanes: Int64, t: Int64) -> None:
+        self._window = window
+        self._lanes = lanes
+        self.inside: Bool = window.latest[lanes] > (t - window.window_ms)[:, None]
+        self._oldest: npt.NDArray[np.intp] | None = None
 
     def any(self) -> Bool:
         """Return [N] bool: the window holds a reading."""
         return np.asarray(self.inside.any(axis=1))
 
+    def buckets(self, name: str) -> Float64:
+        """Return [N, K] float64: an accumulator of all buckets, those outside of the window, too."""
+        return self._window.accumulators[name][self._lanes]
+
     def total(self, name: str) -> Float64:
         """Return [N] float64: the sum of an accumulator over the window."""
-        return np.asarray(np.where(self.inside, self.accumulators[name], 0.0).sum(axis=1))
+        return np.asarray(np.where(self.inside, self.buckets(name), 0.0).sum(axis=1))
 
     def oldest(self, name: str) -> Float64:
         """Return [N] float64: an accumulator of the oldest bucket in the window, nan without one."""
-        return self._at(np.where(self.inside, self.number, np.iinfo(np.int64).max).argmin(axis=1), name)
+        if self._oldest is None:
+            number = self._window.number[self._lanes]
+            self._oldest = np.where(self.inside, number, np.iinfo(np.int64).max).argmin(axis=1)
+        return self._at(self._oldest, name)
 
     def newest(self, name: str) -> Float64:
         """Return [N] float64: an accumulator of the newest bucket in the window, nan without one."""
-        return self._at(np.where(self.inside, self.number, _NEVER).argmax(axis=1), name)
+        return self._at(self._window.head[self._lanes], name)
 
-    def _at(self, slot: npt.NDArray[np.intp], name: str) -> Float64:
-        rows = np.arange(len(slot))
-        return np.asarray(np.where(self.inside[rows, slot], self.accumulators[name][rows, slot], np.nan))
+    def _at(self, slot: npt.NDArray[np.intp] | Int64, name: str) -> Float64:
+        inside = self.inside[np.arange(len(slot)), slot]
+        return np.where(inside, self._window.accumulators[name][self._lanes, slot], np.nan)
 
 
 class Window:
@@ -126,14 +132,6 @@ class Window:
         for name, array in self.accumulators.items():
             self.accumulators[name] = np.pad(array[rows, turn], widen)
         self.head[:] = slots - 1
-
-    def view(self, lanes: Int64, t: Int64) -> WindowView:
-        """Return the buckets of N lanes as they stand in the window (t - w, t]."""
-        return WindowView(
-            inside=self.latest[lanes] > (t - self.window_ms)[:, None],
-            number=self.number[lanes],
-            accumulators={name: array[lanes] for name, array in self.accumulators.items()},
-        )
 
 
 def _step(previous: Float64, value: Float64) -> Float64:

@@ -9,7 +9,7 @@ from rules.windows import WindowView
 
 def evaluate(window: WindowView, _window_ms: int) -> Float64:
     """Return the maximum, nan without readings."""
-    largest = np.where(window.inside, window.accumulators["max"], -np.inf).max(axis=1)
+    largest = np.where(window.inside, window.buckets("max"), -np.inf).max(axis=1)
     return np.where(window.any(), largest, np.nan)
 
 

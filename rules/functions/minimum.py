@@ -9,7 +9,7 @@ from rules.windows import WindowView
 
 def evaluate(window: WindowView, _window_ms: int) -> Float64:
     """Return the minimum, nan without readings."""
-    smallest = np.where(window.inside, window.accumulators["min"], np.inf).min(axis=1)
+    smallest = np.where(window.inside, window.buckets("min"), np.inf).min(axis=1)
     return np.where(window.any(), smallest, np.nan)
 
 
