@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 
 from diagnostics.case import Case, CaseEvent, Evidence, Probe
 from diagnostics.decision import Decision, Scalar
-from gateway.ports import DeviceRecord, Quarantined, StoredReading
+from gateway.ports import DeviceRecord, Quarantined
 from rules.times import to_rfc3339
 
 T = TypeVar("T")
@@ -63,17 +63,6 @@ class ReadingDocument(Document):
     component: str | None
     value: Scalar
     arrival: int
-
-    @classmethod
-    def of(cls, reading: StoredReading) -> Self:
-        """Return the document of a stored reading."""
-        return cls(
-            ts=reading.ts,
-            signal=reading.signal,
-            component=reading.component or None,
-            value=reading.value,
-            arrival=reading.arrival,
-        )
 
 
 class EvidenceDocument(Document):
