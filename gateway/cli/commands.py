@@ -33,6 +33,9 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configurati
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
+WIDEST = 250
+
+
 def _configuration(path: Path | None) -> Config:
     return load_config(path)
 
@@ -219,7 +222,8 @@ def list_orders(
     finally:
         ledger.close()
     if not as_json:
-        Console().print(table if table.row_count else "No orders.")
+        # Never cut: an order's number is there to be copied, also out of a pipe.
+        Console(width=WIDEST).print(table if table.row_count else "No orders.")
 
 
 @orders_app.command("show")

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from gateway.app import Gateway, running_gateway
 from gateway.cli.papers import order_lines, score_lines
-from gateway.clock import ScaledClock, SystemClock
+from gateway.cli.running import unless_stopped
+from gateway.clock import Clock, ScaledClock, SystemClock
 from gateway.config import BrokerTable, Config, HttpTable
 from gateway.errors import OutsideError, UserError
 from gateway.leash import LeashedProgram
@@ -71,32 +72,27 @@ async def _run(settings: DemoSettings, folder: Path, stop: asyncio.Event) -> Non
         http=HttpTable(listen=f"127.0.0.1:{_free_or(settings.port)}"),
     )
     show = _Printer(settings)
-    async with running_gateway(config, clock=clock) as gateway:
+    async with contextlib.AsyncExitStack() as stack:
+        gateway = await unless_stopped(stop, _ready_gateway(stack, config, clock))
+        if gateway is None:
+            return
         printing = asyncio.create_task(_print_orders(gateway, show))
-        try:
-            await _while_running(gateway.wait_ready(), stop)
-            if stop.is_set():
-                return
-            show.started(gateway, settings, origin)
-            fleet = await _start_fleet(settings, gateway.broker_url, origin, until, folder)
-            try:
-                await _wait_for_the_end(settings, gateway, fleet, stop)
-            finally:
-                await fleet.stop()
-        finally:
-            ended = clock.now()
-            printing.cancel()
-    show.score(truth_of(plan), _orders(config), ended)
+        stack.callback(printing.cancel)
+        show.started(gateway, settings, origin)
+        fleet = await _start_fleet(settings, gateway.broker_url, origin, until, folder)
+        stack.push_async_callback(fleet.stop)
+        await _wait_for_the_end(settings, gateway, fleet, printing, stop)
+        ended = clock.now()
+    orders = _orders(config)
+    for order in orders:
+        show.order(order)  # those that the last messages led to
+    show.score(truth_of(plan), orders, ended)
 
 
-async def _while_running(work: Any, stop: asyncio.Event) -> None:
-    working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if working.done():
-        working.result()
-    else:
-        working.cancel()
+async def _ready_gateway(stack: contextlib.AsyncExitStack, config: Config, clock: Clock) -> Gateway:
+    gateway = await stack.enter_async_context(running_gateway(config, clock=clock))
+    await gateway.wait_ready()
+    return gateway
 
 
 def _free_or(port: int | None) -> int:
@@ -128,16 +124,22 @@ async def _start_fleet(
 
 
 async def _wait_for_the_end(
-    settings: DemoSettings, gateway: Gateway, fleet: LeashedProgram, stop: asyncio.Event
+    settings: DemoSettings,
+    gateway: Gateway,
+    fleet: LeashedProgram,
+    printing: "asyncio.Task[None]",
+    stop: asyncio.Event,
 ) -> None:
     fleet_ended: asyncio.Future[int] = asyncio.create_task(fleet.wait())
     stopping: asyncio.Future[bool] = asyncio.create_task(stop.wait())
-    ends: set[asyncio.Future[Any]] = {fleet_ended, stopping, gateway.failed}
+    ends: set[asyncio.Future[Any]] = {fleet_ended, stopping, printing, gateway.failed}
     seconds = None if settings.for_ms is None else settings.for_ms / SECOND_MS
     try:
         await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if gateway.failed.done():
             gateway.failed.result()
+        if printing.done():
+            printing.result()
         if fleet_ended.done() and not stop.is_set():
             raise OutsideError(f"the simulated fleet ended by itself with status {fleet_ended.result()}")
     finally:
@@ -156,7 +158,8 @@ def _orders(config: Config) -> list[dict[str, object]]:
 
     ledger = SqlLedger.open_readonly(f"sqlite:///{config.ledger_path}")
     try:
-        return [order.document() for order in ledger.orders(limit=_MOST_ORDERS).items]
+        newest_first = [order.document() for order in ledger.orders(limit=_MOST_ORDERS).items]
+        return newest_first[::-1]
     finally:
         ledger.close()
 
@@ -167,6 +170,7 @@ class _Printer:
     def __init__(self, settings: DemoSettings) -> None:
         self._json = settings.as_json
         self._console = Console(highlight=False)
+        self._shown: set[object] = set()
 
     def started(self, gateway: Gateway, settings: DemoSettings, origin: int) -> None:
         if self._json:
@@ -180,6 +184,9 @@ class _Printer:
         )
 
     def order(self, document: dict[str, object]) -> None:
+        if document["order_id"] in self._shown:
+            return
+        self._shown.add(document["order_id"])
         if self._json:
             self._line({"event": "order", "order": document})
         else:

@@ -6,15 +6,15 @@ import sys
 from types import FrameType
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
-    """End at once, without a traceback: nothing has begun yet."""
+def leave(number: int, _frame: FrameType | None) -> None:
+    """End at once, without a traceback: nothing has begun yet, or nothing is left to do."""
     os._exit(128 + number)
 
 
 def main() -> None:
     """Run the command line; its exit status is contract, section 3."""
-    signal.signal(signal.SIGINT, _leave)
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGTERM, leave)
     from gateway.cli.commands import app
     from gateway.cli.outcome import exit_with
 

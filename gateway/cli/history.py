@@ -12,6 +12,8 @@ from gateway.ports import StoredReading
 from rules.symbols import DeviceId
 from rules.times import parse_instant
 
+PAGE = 20_000
+
 
 def stored_readings(
     config: Config, device: DeviceId, *, signal: str | None, start: int | None, end: int | None
@@ -49,19 +51,25 @@ def _running_gateway(config: Config) -> str | None:
 def _ask(
     url: str, device: DeviceId, *, signal: str | None, start: int | None, end: int | None
 ) -> list[StoredReading]:
-    parameters: dict[str, Any] = {"signal": signal, "from": start, "to": end}
+    given = {"signal": signal, "from": start, "to": end}
+    parameters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    pages: list[list[StoredReading]] = []  # the API begins with the latest
     try:
-        answer = httpx.get(
-            f"{url}/api/v1/devices/{device}/telemetry",
-            params={name: value for name, value in parameters.items() if value is not None},
-            timeout=60,
-        )
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return []
-        answer.raise_for_status()
-        return [_reading(item) for item in answer.json()["items"]]
+        with httpx.Client(timeout=60) as client:
+            while True:
+                answer = client.get(
+                    f"{url}/api/v1/devices/{device}/telemetry", params={**parameters, "limit": PAGE}
+                )
+                if answer.status_code == httpx.codes.NOT_FOUND:
+                    return []
+                document = answer.raise_for_status().json()
+                pages.append([_reading(item) for item in document["items"]])
+                if document["next"] is None:
+                    break
+                parameters["cursor"] = document["next"]
     except httpx.HTTPError as error:
         raise OutsideError(f"the running gateway at {url} did not answer: {error}") from None
+    return [reading for page in reversed(pages) for reading in page]
 
 
 def _reading(item: dict[str, Any]) -> StoredReading:

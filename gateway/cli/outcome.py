@@ -1,6 +1,7 @@
 """How a command ends: a sentence on standard error and the exit status of the contract, never a traceback."""
 
 import sys
+import traceback
 
 import click
 import typer
@@ -8,10 +9,15 @@ import typer
 from gateway.errors import ForewarnError
 
 USAGE = 2
+FAILED = 3
 
 
 def exit_with(app: typer.Typer) -> int:
-    """Run a command line and return its exit status."""
+    """Run a command line and return its exit status.
+
+    A fault of our own is one sentence, too, with the place for whoever is told of it; Python's development
+    mode (``PYTHONDEVMODE=1``) shows the traceback.
+    """
     try:
         status = app(standalone_mode=False)
     except ForewarnError as error:
@@ -26,4 +32,15 @@ def exit_with(app: typer.Typer) -> int:
         # Whoever read our output has left; nothing is wrong with us, and nothing more can be written.
         sys.stderr.close()
         return 0
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        name = type(error).__name__
+        print(
+            f"forewarn failed, and it is its own fault: {name}: {error} ({place.filename}:{place.lineno})."
+            " Please report it; PYTHONDEVMODE=1 shows more.",
+            file=sys.stderr,
+        )
+        return FAILED
     return status if isinstance(status, int) else 0

@@ -4,11 +4,17 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.app import running_gateway
+from gateway.cli.entry import leave
 from gateway.clock import SystemClock
 from gateway.config import Config
+
+#: Seconds between being told to end and being cut off; Ctrl-C ends everything within 5 s.
+GRACE_SECONDS = 4.0
+
+T = TypeVar("T")
 
 
 def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
@@ -25,30 +31,51 @@ def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, None
             stop.set()
 
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ENDS:
             loop.add_signal_handler(number, signalled)
-        with contextlib.suppress(asyncio.CancelledError):
-            await _unless(stop, main(stop))
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await _within_grace(stop, main(stop))
+        finally:
+            for number in _ENDS:
+                loop.remove_signal_handler(number)
+                signal.signal(number, leave)
 
     asyncio.run(guarded())
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Await work that minds `stop` itself once it has started up, and give it a bounded time to end."""
-    working: asyncio.Future[Any] = asyncio.create_task(work)
-    stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
+_ENDS = (signal.SIGINT, signal.SIGTERM)
+
+
+async def _within_grace(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Await work that minds `stop` itself, and give it a bounded time to end."""
+    working = asyncio.create_task(work)
+    await _first(working, stop)
+    if not working.done():
+        await asyncio.wait({working}, timeout=GRACE_SECONDS)
+        working.cancel()
+    await working
+
+
+async def _first(working: "asyncio.Future[Any]", stop: asyncio.Event) -> None:
+    """Wait until work is done or the end is asked for."""
+    stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            await asyncio.wait({working}, timeout=GRACE_SECONDS)
-            working.cancel()
-        await working
     finally:
         stopping.cancel()
 
 
-#: Seconds between being told to end and being cut off; Ctrl-C ends everything within 5 s.
-GRACE_SECONDS = 4.0
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Await work; None when the end was asked for before it was done: it is broken off."""
+    working = asyncio.create_task(work)
+    try:
+        await _first(working, stop)
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+    return None if working.cancelled() else working.result()
 
 
 def run_gateway(config: Config) -> None:
@@ -59,12 +86,12 @@ def run_gateway(config: Config) -> None:
     """
 
     async def main(stop: asyncio.Event) -> None:
-        async with running_gateway(config, clock=SystemClock()) as gateway:
-            stopping = asyncio.create_task(stop.wait())
-            ends: set[asyncio.Future[Any]] = {stopping, gateway.failed}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            if gateway.failed.done():
-                gateway.failed.result()
+        async with contextlib.AsyncExitStack() as stack:
+            starting = stack.enter_async_context(running_gateway(config, clock=SystemClock()))
+            gateway = await unless_stopped(stop, starting)
+            if gateway is not None:
+                await _first(gateway.failed, stop)
+                if gateway.failed.done():
+                    gateway.failed.result()
 
     run_until_signalled(main)
