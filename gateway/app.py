@@ -118,7 +118,7 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         serving = asyncio.create_task(http.serve(_application(config, knowledge, parts, service)))
         stack.push_async_callback(http.stop, serving)
         stack.callback(parts.feed.close)
-        _announce(stack, config.data_dir, http.url)
+        _announce(stack, config.data_dir, http.url, events)
         background = [commander.run(), *([broker.watch()] if broker else [])]
         failed = await _start(stack, service, receiver, background)
         yield Gateway(broker_url, http.url, service, parts.feed, ledger, failed)
@@ -196,10 +196,13 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
     return app
 
 
-def _announce(stack: contextlib.AsyncExitStack, data_dir: Path, url: str) -> None:
+def _announce(stack: contextlib.AsyncExitStack, data_dir: Path, url: str, events: Events) -> None:
     """Leave word in the data folder where the running gateway answers, for the command line."""
     path = data_dir / "gateway.json"
-    path.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+    try:
+        path.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+    except OSError as error:
+        events.log.warning("address_not_written", detail=f"{error.strerror}: {path}")
     stack.callback(path.unlink, missing_ok=True)
 
 
@@ -214,7 +217,9 @@ async def _start(
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def live() -> None:
-        await service.recover()
+        await service.recover(stop)
+        if stop.is_set():
+            return
         receiving = asyncio.create_task(receiver.run(), name="receiver")
         receiving.add_done_callback(report)
         try:

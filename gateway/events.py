@@ -1,7 +1,12 @@
 """What happens in operation: one call is both the log line and the counter, so neither can be forgotten."""
 
+from typing import get_args
+
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from diagnostics.case import CaseEvent
+from gateway.wire.reasons import QuarantineReason
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -27,6 +32,11 @@ class Events:
         self._commands = counter("commands_sent", "Probes sent to devices")
         self._outages = counter("outages", "Times a store or the broker could not be reached", ("what",))
         self._dispatch = counter("dispatch", "Deliveries of events to other systems", ("target", "result"))
+        # A counter that is there from the start shows its first increase to those who ask for rates.
+        for reason in QuarantineReason:
+            self._quarantined.labels(reason.value)
+        for state in get_args(CaseEvent.model_fields["event"].annotation):
+            self._cases.labels(state)
         self._commit = Histogram(
             "forewarn_commit_seconds",
             "History and ledger commit of one batch",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from diagnostics.case import Command
+from diagnostics.orders.model import ServiceOrder
 from gateway.api.feed import Feed
 from gateway.clock import Clock
 from gateway.errors import OutsideError, StoreUnavailableError
@@ -26,6 +27,7 @@ from gateway.pipeline import Effects, Pipeline
 from gateway.ports import Commander, History, Ledger
 from gateway.state import SavedState, load_state, save_state
 from gateway.wire.decoder import Decoder
+from rules.batch import Bool
 from rules.symbols import Symbols
 
 T = TypeVar("T")
@@ -68,6 +70,7 @@ class Service:
         self._deaf_since: int | None = None  # when messages ceased to be received
         self._gaps: list[tuple[int, int]] = []  # (when they began again, length) not yet taken into account
         self._commands: set[asyncio.Task[None]] = set()
+        self._ahead = False  # the pipeline has taken in what was not kept when the end was asked for
 
     # Health
 
@@ -93,12 +96,8 @@ class Service:
 
     # Life
 
-    async def recover(self) -> None:
-        """Take up the saved state and what the history kept since.
-
-        Raises:
-            StoreUnavailableError: the stores cannot be read.
-        """
+    async def recover(self, stop: asyncio.Event) -> None:
+        """Take up the saved state and what the history kept since, unless the end is asked for meanwhile."""
         parts = self._parts
         saved = await asyncio.to_thread(load_state, parts.state_path)
         alive_at = 0
@@ -106,12 +105,17 @@ class Service:
             self._pipeline.restore(saved.arrays, saved.document)
             self._sequence, alive_at = saved.sequence, saved.alive_at
         while True:
-            inbound, sequence = await asyncio.to_thread(
-                parts.history.since, parts.symbols, self._sequence, RECOVERY_MESSAGES
+            read = await self._keep_trying(
+                lambda: parts.history.since(parts.symbols, self._sequence, RECOVERY_MESSAGES), "history", stop
             )
+            if read is None or stop.is_set():
+                self._ahead = True
+                return
+            inbound, sequence = read
             if sequence == self._sequence:
                 break
-            await self._recommit(self._pipeline.push(inbound))
+            if not await self._recommit(self._pipeline.push(inbound), stop):
+                return
             arrivals = [*inbound.readings.arrival[-1:].tolist(), *(n.arrival for n in inbound.notices[-1:])]
             alive_at = max([alive_at, *arrivals])
             self._sequence = sequence
@@ -120,16 +124,25 @@ class Service:
             self._send(command)
         self._recovered = True
 
-    async def _recommit(self, effects: Effects) -> None:
+    async def _recommit(self, effects: Effects, stop: asyncio.Event) -> bool:
         """Write what a batch of the history led to; nearly always it stands there already."""
         parts = self._parts
-        for order in await self._keep_trying(lambda: parts.ledger.commit(effects.write), "ledger") or []:
+        opened = await self._keep_trying(lambda: parts.ledger.commit(effects.write), "ledger", stop)
+        if opened is None:
+            self._ahead = True
+            return False
+        for order in opened:
             parts.events.order_opened(
                 order_id=order.order_id, fault=order.fault.code, device=order.device.device, seconds=None
             )
+        return True
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish what has arrived and save the state."""
+        """Work until `stop` is set, then finish what has arrived and save the state.
+
+        When the stores are out of reach at the end, the last saved state stays the one to begin with: a state
+        that has taken in what they have not would take it for a repetition when the broker sends it again.
+        """
         receiver = self._parts.receiver
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -150,12 +163,13 @@ class Service:
             stopping.cancel()
             for task in self._commands:
                 task.cancel()
-        await self._save()
+        if not self._ahead:
+            await self._save()
 
     async def _drain(self, stop: asyncio.Event) -> None:
         receiver = self._parts.receiver
         deadline = time.monotonic() + DRAIN_SECONDS
-        while receiver.waiting and time.monotonic() < deadline:
+        while receiver.waiting and not self._ahead and time.monotonic() < deadline:
             await self._work(await receiver.take(self._parts.max_batch), stop)
 
     # A batch
@@ -183,34 +197,17 @@ class Service:
         while self._gaps and self._gaps[0][0] <= now:
             _, length = self._gaps.pop(0)
             self._pipeline.not_listening(length)
-            self._saved_at = 0.0  # history does not tell of gaps, so a state that knows it is saved soon
+            self._saved_at = -STATE_SECONDS  # history does not tell of gaps: save a state that knows it
 
     async def _perform(self, effects: Effects, stop: asyncio.Event, *, messages: int) -> bool:
         """Keep a batch, however long it takes; False when the end was asked for before it was kept."""
         parts = self._parts
         begun = time.monotonic()
-        seen = await self._keep_trying(
-            lambda: duplicates(
-                effects.readings,
-                effects.repeated,
-                lambda readings: parts.history.known(parts.symbols, readings),
-            ),
-            "history",
-            stop,
-        )
-        if seen is None:
+        kept = await self._keep(effects, stop)
+        if kept is None:
+            self._ahead = True
             return False
-        readings, notices = without(effects.readings, effects.notices, seen)
-        if len(readings) or notices:
-            sequence = await self._keep_trying(
-                lambda: parts.history.append(parts.symbols, readings, notices), "history", stop
-            )
-            if sequence is None:
-                return False
-            self._sequence = sequence
-        opened = await self._keep_trying(lambda: parts.ledger.commit(effects.write), "ledger", stop)
-        if opened is None:
-            return False
+        seen, opened = kept
         late = effects.late[effects.readings.message] & ~seen if len(seen) else seen
         parts.events.readings(accepted=int((~seen).sum()), duplicate=int(seen.sum()), late=int(late.sum()))
         parts.events.committed(messages=messages, seconds=time.monotonic() - begun)
@@ -224,9 +221,35 @@ class Service:
             parts.feed.order_changed(order)
         return True
 
-    async def _keep_trying(
-        self, action: Callable[[], T], what: str, stop: asyncio.Event | None = None
-    ) -> T | None:
+    async def _keep(self, effects: Effects, stop: asyncio.Event) -> tuple[Bool, list[ServiceOrder]] | None:
+        """Write history, then ledger; return which readings were known already, and the orders that are new.
+
+        None when the end was asked for before both had taken it.
+        """
+        parts = self._parts
+        seen = await self._keep_trying(
+            lambda: duplicates(
+                effects.readings,
+                effects.repeated,
+                lambda readings: parts.history.known(parts.symbols, readings),
+            ),
+            "history",
+            stop,
+        )
+        if seen is None:
+            return None
+        readings, notices = without(effects.readings, effects.notices, seen)
+        if len(readings) or notices:
+            sequence = await self._keep_trying(
+                lambda: parts.history.append(parts.symbols, readings, notices), "history", stop
+            )
+            if sequence is None:
+                return None
+            self._sequence = sequence
+        opened = await self._keep_trying(lambda: parts.ledger.commit(effects.write), "ledger", stop)
+        return None if opened is None else (seen, opened)
+
+    async def _keep_trying(self, action: Callable[[], T], what: str, stop: asyncio.Event) -> T | None:
         """Do something with a store on a thread, again and again until it succeeds.
 
         Returns None when the end was asked for before it did: nothing was kept, nothing is acknowledged.
@@ -240,8 +263,8 @@ class Service:
                 jittered = random.uniform(pause / 2, pause)  # noqa: S311  (no secret; spreads attempts)
                 self._parts.events.outage(what=what, detail=str(error), retry_in=jittered)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for((stop or asyncio.Event()).wait(), jittered)
-                if stop is not None and stop.is_set():
+                    await asyncio.wait_for(stop.wait(), jittered)
+                if stop.is_set():
                     return None
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:

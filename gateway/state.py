@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,10 @@ def save_state(path: Path, state: SavedState) -> None:
 
 
 def load_state(path: Path) -> SavedState | None:
-    """Read a state; None when there is none that can be used, and the history must be read from its start."""
+    """Read a state; None when there is none that can be used, and the history must be read from its start.
+
+    The parts of the file carry checksums, so what is damaged is not taken for a state.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -59,5 +63,5 @@ def load_state(path: Path) -> SavedState | None:
         if head["version"] != VERSION:
             return None
         return SavedState(head["sequence"], head["alive_at"], arrays, head["state"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
