@@ -89,6 +89,24 @@ class _Class:
         for rule in self.rules:
             rule.reserve()
 
+    def hear_silences(self, rows: Int64, arrival: Int64, positions: Int64, findings: list[Finding]) -> None:
+        """Tell what fell silent in N different devices before each of them speaks now.
+
+        Args:
+            rows: [N] int64, devices.
+            arrival: [N] int64, when they speak.
+            positions: [N] int64, where in the batch.
+            findings: where findings go.
+        """
+        listening = [rule for rule in self.rules if rule.listens]
+        if not listening:
+            return
+        clock = _Clock.of(self.devices.lanes.capacity, rows, arrival, arrival, positions)
+        for rule in listening:
+            lanes = rule.watched(rule.lanes.children(rows))
+            parents = rule.lanes.parents[lanes]
+            rule.fall_silent(lanes, clock.arrival[parents], clock.position[parents], findings)
+
 
 @dataclass(slots=True)
 class _Clock:
@@ -141,7 +159,7 @@ class Engine:
         with np.errstate(all="ignore"):
             for messages, updates in _waves(batch, facts):
                 for update in updates:
-                    self._state_facts(update)
+                    self._state_facts(update, findings)
                 for device_class, rows, positions in self._by_class(batch, messages):
                     wave = _Wave(self, batch, begin, device_class, findings)
                     wave.run(rows, positions, late, repeated)
@@ -239,10 +257,12 @@ class Engine:
                     rule.select(rows)
         return self._row[numbers]
 
-    def _state_facts(self, update: FactsUpdate) -> None:
-        number = np.array([update.device], dtype=np.int64)
-        row = self._rows(number, np.array([update.arrival], dtype=np.int64))
+    def _state_facts(self, update: FactsUpdate, findings: list[Finding]) -> None:
+        number, arrival = np.array([update.device]), np.array([update.arrival])
+        row = self._rows(number, arrival)
         device_class = self._classes[self._symbols.devices[update.device].device_class]
+        # What had fallen silent before did so under the facts as they were.
+        device_class.hear_silences(row, arrival, np.array([update.position]), findings)
         exchanged = device_class.devices.state(int(row[0]), update.facts)
         for rule in device_class.rules:
             rule.select(row)
@@ -313,22 +333,13 @@ class _Wave:
         if not len(rows):
             return
         arrival = batch.arrival[positions]
-        self._hear_silences(rows, arrival, positions)
+        self._class.hear_silences(rows, arrival, positions, self._findings)
         newer = t > devices.watermark[rows]
         devices.watermark[rows] = t
         self._apply(rows, positions, t, arrival)
         self._class.reserve()
         clock = _Clock.of(devices.lanes.capacity, rows, t, arrival, positions)
         self._evaluate(rows[newer], clock)
-
-    def _hear_silences(self, rows: Int64, arrival: Int64, positions: Int64) -> None:
-        """What had fallen silent before these messages came did so before what they say."""
-        clock = _Clock.of(self._devices.lanes.capacity, rows, arrival, arrival, positions)
-        for rule in self._class.rules:
-            if rule.listens:
-                lanes = rule.watched(rule.lanes.children(rows))
-                parents = rule.lanes.parents[lanes]
-                rule.fall_silent(lanes, clock.arrival[parents], clock.position[parents], self._findings)
 
     def _apply(self, rows: Int64, positions: Int64, t: Int64, arrival: Int64) -> None:
         """Write all readings of the wave into the lanes and note which rules they touch."""
