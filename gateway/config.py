@@ -5,17 +5,27 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import UserError
+from gateway.wire.sources import Source
 from rules.times import parse_duration
 
 
 def _broker_url(value: str) -> str:
-    if value == "embedded" or re.fullmatch(r"mqtts?://[^/\s]+/?", value):
+    if value == "embedded" or (re.fullmatch(r"mqtts?://[^/\s]+/?", value) and _has_port(value)):
         return value
     raise ValueError("expected mqtt://HOST:PORT, mqtts://HOST:PORT or embedded")
+
+
+def _has_port(url: str) -> bool:
+    """Say whether the port of a URL is one, or left out."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _prefixed(*prefixes: str) -> AfterValidator:
@@ -187,16 +197,26 @@ def load_config(path: Path | None, environment: dict[str, str] | None = None) ->
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
         except UnicodeDecodeError as error:
-            raise UserError(f"{path}: expected UTF-8, byte {error.start} is not") from None
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise UserError(f"{path}:{line}: expected UTF-8, byte {error.start} is not") from None
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not TOML: {error}") from None
+        found = re.search(r"at line (\d+)", str(error))
+        place = found[1] if found else len(text.splitlines())  # it ended too early
+        raise UserError(f"{path}:{place}: not TOML: {error}") from None
     overridden = _override(document, os.environ if environment is None else environment)
     try:
-        return Config.model_validate(document)
+        config = Config.model_validate(document)
     except ValidationError as error:
         raise UserError("\n".join(_sentences(error, path, text, overridden))) from None
+    for position, table in enumerate(config.sources):
+        try:
+            Source.of(table, position)
+        except UserError as error:
+            key = str(error).partition(":")[0]
+            raise UserError(f"{path}:{_line_of(text, key.split('.'))}: {error}") from None
+    return config
 
 
 def _override(document: dict[str, Any], environment: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
@@ -217,6 +237,24 @@ def _override(document: dict[str, Any], environment: "os._Environ[str] | dict[st
     return overridden
 
 
+#: What was expected, by pydantic's name for the problem, in the words of a TOML file.
+_EXPECTED = {
+    "missing": "expected, but it is not there",
+    "string_type": "expected a text",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "list_type": "expected a list",
+    "model_type": "expected a table",
+    "path_type": "expected a path",
+    "greater_than_equal": "expected at least {ge}",
+    "less_than_equal": "expected at most {le}",
+    "literal_error": "expected {expected}",
+    "string_pattern_mismatch": "expected a text that matches {pattern}",
+    "string_too_short": "expected a text that is not empty",
+}
+
+
 def _sentences(error: ValidationError, path: Path | None, text: str, overridden: dict[str, str]) -> list[str]:
     sentences = []
     for problem in error.errors():
@@ -227,11 +265,15 @@ def _sentences(error: ValidationError, path: Path | None, text: str, overridden:
             if key in overridden
             else f"{path}:{_line_of(text, location)}"
         )
-        if problem["type"] == "extra_forbidden":
+        kind, context = problem["type"], problem.get("ctx", {})
+        if kind == "extra_forbidden":
             expected = f"unknown key, expected one of: {', '.join(_keys_at(location[:-1]))}"
+        elif kind in _EXPECTED:
+            expected = _EXPECTED[kind].format(**context)
         else:
             expected = problem["msg"].removeprefix("Value error, ")
-        got = "" if problem["type"] in ("missing", "extra_forbidden") else f", got {problem['input']!r}"
+        told = kind in ("missing", "extra_forbidden") or ", got " in expected
+        got = "" if told else f", got {problem['input']!r}"
         sentences.append(f"{where}: {key}: {expected}{got}")
     return sentences
 

@@ -2,14 +2,17 @@
 
 import sys
 import traceback
+from typing import cast
 
-import click
 import typer
 
 from gateway.errors import ForewarnError
 
-USAGE = 2
 FAILED = 3
+
+#: What typer raises for wrong usage. It carries its own copy of click, or uses the installed one: which of
+#: the two only its own names tell.
+_UsageError = cast(type[typer.BadParameter], typer.BadParameter.__base__)
 
 
 def exit_with(app: typer.Typer) -> int:
@@ -23,10 +26,10 @@ def exit_with(app: typer.Typer) -> int:
     except ForewarnError as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    except click.ClickException as error:
+    except _UsageError as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
         # Whoever read our output has left; nothing is wrong with us, and nothing more can be written.

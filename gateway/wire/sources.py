@@ -9,7 +9,7 @@ from gateway.errors import UserError
 from gateway.wire.codecs import CODECS, Extract
 from gateway.wire.documents import parse_document
 from gateway.wire.reasons import QuarantineReason, Unusable
-from gateway.wire.topics import checked_device, is_filter, matches
+from gateway.wire.topics import DEVICE_CLASSES, checked_device, is_filter, matches
 from rules.symbols import DeviceId
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class Source:
             ("class", table.device_class),
             ("device", table.device),
         ):
+            if key == "class" and not _PLACE.search(template) and template not in DEVICE_CLASSES:
+                raise UserError(
+                    f"sources.{position}.class: expected one of {', '.join(DEVICE_CLASSES)}, got {template!r}"
+                )
             rest = _PLACE.sub("", template)
             if "{" in rest or "}" in rest:
                 raise UserError(
