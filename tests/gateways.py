@@ -27,7 +27,7 @@ PATIENCE = 120.0
 
 
 def crowded() -> float:
-    """How many times slower than on a free machine things may go now: the contract's times mean a free one."""
+    """How many times slower than on a free machine things may go; the contract's times mean a free one."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
@@ -164,6 +164,14 @@ class RunningGateway:
         told = self.forewarn("telemetry", device, "--csv")
         assert told.returncode == 0, told.stderr
         return list(csv.DictReader(io.StringIO(told.stdout)))
+
+    def readings(self, device: str) -> list[tuple[int, str, object]]:
+        """Return what the API has of a device: (ts, signal@component, value)."""
+        answer = self.get(f"/api/v1/devices/{device}/telemetry", limit="100000").raise_for_status().json()
+        return [
+            (r["ts"], f"{r['signal']}@{r['component']}" if r["component"] else r["signal"], r["value"])
+            for r in answer["items"]
+        ]
 
     def terminate(self) -> float:
         """Send SIGTERM, wait for status 0 and return how many seconds it took."""

@@ -180,11 +180,12 @@ def explain(
     from gateway.ledger.store import SqlLedger
     from gateway.loading import load_knowledge
 
+    asked = _device_id(device)
     loaded = _configuration(config)
     knowledge = load_knowledge(loaded)
     ledger = SqlLedger.open_readonly(f"sqlite:///{loaded.ledger_path}")
     try:
-        for line in explanation_lines(ledger, knowledge, _device_id(device), fault):
+        for line in explanation_lines(ledger, knowledge, asked, fault):
             print(line)
     finally:
         ledger.close()

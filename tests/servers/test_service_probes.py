@@ -1,7 +1,8 @@
 """A self test over real MQTT: asked of the device, answered, and what the gateway makes of the answer."""
 
 import pytest
-from gateways import Device, gateway, now_ms
+from gateways import PATIENCE, Device, gateway, now_ms
+from servers import start_mosquitto, wait_until
 
 pytestmark = pytest.mark.server
 
@@ -16,59 +17,92 @@ def break_supply(device, begun):
         device.measure(begun + minute * MINUTE, {"psu.ok@2": False, **SUPPLY})
 
 
-def test_a_failed_self_test_opens_an_order_and_stands_in_it(tmp_path, mosquitto):
-    with (
-        gateway(tmp_path, mosquitto.url) as running,
-        Device(mosquitto.url, "acme/server/srv-1", answer=lambda _: ("failed", {"output_v": 0.4})) as device,
-    ):
-        begun = now_ms() - 10 * MINUTE
-        break_supply(device, begun)
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """One gateway for the devices of all tests."""
+    folder = tmp_path_factory.mktemp("probes")
+    broker = start_mosquitto(folder / "mosquitto")
+    try:
+        with gateway(folder, broker.url) as gateway_:
+            gateway_.broker = broker.url
+            yield gateway_
+    finally:
+        broker.kill()
+
+
+def orders_of(running, device):
+    return running.items("orders", device=device.name)
+
+
+def wait_order(running, device):
+    """Return a device's order once it has one."""
+    (order,) = wait_until(
+        lambda: orders_of(running, device), seconds=PATIENCE, what=f"order of {device.name}"
+    )
+    return order
+
+
+def wait_processed(running, device):
+    """Wait until everything a device sent has been worked out."""
+    device.wait_taken()
+    device.measure(now_ms(), {"cpu.load": 1})
+    device.wait_taken()
+    wait_until(
+        lambda: running.readings(device.name)[-1][1:] == ("cpu.load", 1),
+        seconds=PATIENCE,
+        what=f"all of {device.name}",
+    )
+
+
+def test_a_failed_self_test_opens_an_order_and_stands_in_it(running):
+    with Device(
+        running.broker, "acme/server/broken", answer=lambda _: ("failed", {"output_v": 0.4})
+    ) as device:
+        break_supply(device, now_ms() - 10 * MINUTE)
         command = device.wait_command()
         assert set(command) == {"id", "action", "component", "args", "expires"}
         assert (command["action"], command["component"], command["args"]) == ("psu.test", "2", {})
         assert 25 * MINUTE < command["expires"] - now_ms() <= 30 * MINUTE
         assert isinstance(command["id"], str)
-        running.wait_metric("forewarn_orders_opened_total", 1)
-        (order,) = running.orders()
+        order = wait_order(running, device)
         assert order["fault"]["code"] == "psu.failed"
         assert order["device"]["component"] == "2"
         (probe,) = order["diagnosis"]["probes"]
         assert (probe["action"], probe["state"]) == ("psu.test", "failed")
         assert probe["at"].endswith("Z")
+        wait_processed(running, device)
         assert len(device.commands) == 1
+        assert len(orders_of(running, device)) == 1
 
 
-def test_a_passed_self_test_refutes_and_explain_says_so(tmp_path, mosquitto):
-    with (
-        gateway(tmp_path, mosquitto.url) as running,
-        Device(mosquitto.url, "acme/server/srv-1", answer=lambda _: ("passed", {"output_v": 12.1})) as device,
-    ):
+def test_a_passed_self_test_refutes_and_explain_says_so(running):
+    with Device(
+        running.broker, "acme/server/fine", answer=lambda _: ("passed", {"output_v": 12.1})
+    ) as device:
         break_supply(device, now_ms() - 10 * MINUTE)
-        running.wait_metric("forewarn_cases_total{refuted}", 1)
-        assert running.orders() == []
-        (case,) = running.items("cases")
-        assert (case["state"], case["reason"]) == ("refuted", "refuted_by_probe")
+        device.wait_command()
+        (case,) = wait_until(
+            lambda: running.items("cases", device=device.name, state="refuted"),
+            seconds=PATIENCE,
+            what="the refuted case",
+        )
+        assert case["reason"] == "refuted_by_probe"
+        assert orders_of(running, device) == []
         told = running.forewarn("explain", device.name).stdout
         assert "The self test psu.test passed: the part does its work, so no order. [output_v = 12.1]" in told
         assert "no order; because: refuted_by_probe" in told
 
 
-def test_an_unsupported_self_test_leaves_it_to_time(tmp_path, mosquitto):
-    with (
-        gateway(tmp_path, mosquitto.url) as running,
-        Device(mosquitto.url, "acme/server/srv-1", answer=lambda _: ("unsupported", {})) as device,
-    ):
+def test_an_unsupported_self_test_leaves_it_to_time(running):
+    with Device(running.broker, "acme/server/old", answer=lambda _: ("unsupported", {})) as device:
         begun = now_ms() - 60 * MINUTE
         break_supply(device, begun)
         device.wait_command()
-        device.wait_taken()
-        running.wait_metric("forewarn_messages_processed_total", len(device.sent))
-        assert running.orders() == []
+        assert orders_of(running, device) == []
         for minute in range(5, 40):
             device.measure(begun + minute * MINUTE, {"psu.ok@2": False, **SUPPLY})
-        running.wait_metric("forewarn_orders_opened_total", 1)
-        (order,) = running.orders()
-        assert order["opened_at"] == running.items("cases")[0]["confirmed_at"]
+        order = wait_order(running, device)
+        assert order["opened_at"] == running.items("cases", device=device.name)[0]["confirmed_at"]
         assert [probe["state"] for probe in order["diagnosis"]["probes"]] == ["unsupported"]
         told = running.forewarn("explain", device.name).stdout
         assert (
@@ -80,7 +114,7 @@ def test_an_unsupported_self_test_leaves_it_to_time(tmp_path, mosquitto):
 def test_a_self_test_nobody_answers_is_waited_for_and_then_left(tmp_path, mosquitto):
     with (
         gateway(tmp_path, mosquitto.url, '[orders]\nprobe_deadline = "2s"\n') as running,
-        Device(mosquitto.url, "acme/server/srv-1") as device,
+        Device(mosquitto.url, "acme/server/mute") as device,
     ):
         begun = now_ms() - 60 * MINUTE
         break_supply(device, begun)
@@ -93,17 +127,19 @@ def test_a_self_test_nobody_answers_is_waited_for_and_then_left(tmp_path, mosqui
         assert "The device did not answer the self test psu.test by" in told
 
 
-def test_answers_that_nobody_waits_for_are_put_aside(tmp_path, mosquitto):
+def test_answers_that_nobody_waits_for_are_put_aside(running):
+    counter = "forewarn_messages_quarantined_total{unknown_probe}"
+    before = running.metric(counter)
     with (
-        gateway(tmp_path, mosquitto.url) as running,
-        Device(mosquitto.url, "acme/server/srv-1", answer=lambda _: ("running", {})) as device,
-        Device(mosquitto.url, "acme/server/srv-2") as stranger,
+        Device(running.broker, "acme/server/asked", answer=lambda _: ("running", {})) as device,
+        Device(running.broker, "acme/server/unasked") as stranger,
     ):
         break_supply(device, now_ms() - 10 * MINUTE)
         command = device.wait_command()
         stranger.say("reply", {"id": command["id"], "state": "failed"})
         stranger.say("reply", {"id": "P-NOBODYS", "state": "failed"})
-        running.wait_metric("forewarn_messages_quarantined_total{unknown_probe}", 2)
-        assert running.orders() == []
+        running.wait_metric(counter, before + 2)
+        assert orders_of(running, device) == []
         device.say("reply", {"id": command["id"], "state": "failed"})
-        running.wait_metric("forewarn_orders_opened_total", 1)
+        wait_order(running, device)
+        assert running.metric(counter) == before + 2
