@@ -233,11 +233,11 @@ class CaseBook:
             text=wording.suspected(case, rule, reopened),
             values=values,
         )
-        for way in rule.confirm.ways if rule.confirm else ():
-            if isinstance(way, ProbeWay):
-                self._send_probe(case, rule, way, finding)
         if case.state == CaseState.SUSPECTED:
             case.reason = Reason.WAITING_CONFIRMATION
+            for way in rule.confirm.ways if rule.confirm else ():
+                if isinstance(way, ProbeWay):
+                    self._send_probe(case, rule, way, finding)
         self._settle(case, rule, finding.at, finding.arrival)
 
     def _new_case(self, key: Key, finding: Finding) -> Case:

@@ -66,8 +66,8 @@ def explanation(case: Case, rule: Rule) -> str:
         for e in case.evidence
         if e.rule == rule.id
     )
-    held = f", for {format_duration(rule.hold_ms)}" if rule.hold_ms else ""
-    return f"{_named(case, rule)}. Seen: {seen or 'nothing more'}. Rule {rule.id}: {rule.text}{held}."
+    held = f" for {format_duration(rule.hold_ms)}" if rule.hold_ms else ""
+    return f"{_named(case, rule)}. Seen{held}: {seen or 'no single value'}. Rule {rule.id}."
 
 
 def _value(value: Scalar) -> str:

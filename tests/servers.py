@@ -112,6 +112,9 @@ def _run_mosquitto(folder: Path, port: int) -> subprocess.Popen:
     return process
 
 
+IDENTIFIERS = 30_000
+
+
 def publish(url: str, messages, *, qos: int = 1, retain: bool = False) -> None:
     """Publish (topic, payload) pairs as a device would and wait until the broker has them."""
     client = paho.Client(paho.CallbackAPIVersion.VERSION2)
@@ -120,10 +123,14 @@ def publish(url: str, messages, *, qos: int = 1, retain: bool = False) -> None:
     client.connect(host, int(port))
     client.loop_start()
     try:
-        sent = [client.publish(topic, payload, qos=qos, retain=retain) for topic, payload in messages]
-        for info in sent:
-            info.wait_for_publish(30)
-            assert info.is_published()
+        # Identifiers have 16 bits: paho silently mixes up more messages than that at a time.
+        messages = list(messages)
+        for begin in range(0, len(messages), IDENTIFIERS):
+            some = messages[begin : begin + IDENTIFIERS]
+            sent = [client.publish(topic, payload, qos=qos, retain=retain) for topic, payload in some]
+            for info in sent:
+                info.wait_for_publish(30)
+                assert info.is_published()
     finally:
         client.disconnect()
         client.loop_stop()
