@@ -220,7 +220,8 @@ class CaseBook:
         self._add_evidence(case, finding)
         self._touch(case, finding.at)
         values = {observation.signal: observation.value for observation in finding.observations}
-        reason = Reason.REOPENED if reopened else Reason.SUSPECTED
+        reason = Reason.WAITING_CONFIRMATION if rule.confirm else Reason.SUSPECTED
+        reason = Reason.REOPENED if reopened else reason
         self.journal.event(case, rule.id, "suspected", finding.at, reason)
         if reopened:
             self.journal.event(case, rule.id, "reopened", finding.at, Reason.REOPENED)
