@@ -301,7 +301,8 @@ class CaseBook:
         case.confirmed_at = at if case.confirmed_at is None else case.confirmed_at
         self._touch(case, at)
         if case.order_id is not None or not first:
-            case.reason = Reason.ALREADY_OPEN
+            if first:
+                case.reason = Reason.ALREADY_OPEN  # it came back; a second rule that agrees changes nothing
             self.journal.event(case, rule.id, "confirmed", at, Reason.ALREADY_OPEN)
             text = wording.already_open(case, confirmed_by)
             outcome: Outcome = "order" if case.order_id else "no_order"
