@@ -166,11 +166,13 @@ class RunningGateway:
         return list(csv.DictReader(io.StringIO(told.stdout)))
 
     def readings(self, device: str) -> list[tuple[int, str, object]]:
-        """Return what the API has of a device: (ts, signal@component, value)."""
-        answer = self.get(f"/api/v1/devices/{device}/telemetry", limit="100000").raise_for_status().json()
+        """Return what the API has of a device, nothing of a stranger: (ts, signal@component, value)."""
+        answer = self.get(f"/api/v1/devices/{device}/telemetry", limit="100000")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return []
         return [
             (r["ts"], f"{r['signal']}@{r['component']}" if r["component"] else r["signal"], r["value"])
-            for r in answer["items"]
+            for r in answer.raise_for_status().json()["items"]
         ]
 
     def terminate(self) -> float:
