@@ -212,6 +212,8 @@ class CaseBook:
         case = self._cases.get(key)
         reopened = case is not None and not case.is_open and case.order_id is not None
         if case is None or not (case.is_open or reopened):
+            for probe in case.probes if case is not None else ():
+                self._pending.pop(probe.probe_id, None)  # nobody waits for it any more
             case = self._cases[key] = self._new_case(key, finding)
         elif reopened:
             case.state = CaseState.SUSPECTED

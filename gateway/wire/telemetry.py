@@ -49,6 +49,7 @@ class Sender:
         layout: of its latest message.
         known: the channels it has named so far; equal sets are one object.
         texts: how many texts it was the first to send.
+        dated: the time that its latest message without one was given.
     """
 
     device: DeviceId
@@ -56,6 +57,16 @@ class Sender:
     layout: Layout | None = None
     known: frozenset[int] = field(default_factory=frozenset)
     texts: int = 0
+    dated: int = -1
+
+    def date(self, arrival: int) -> int:
+        """Return the time of a message that has none: that of its arrival.
+
+        What waited at the broker arrives at one instant. Messages of one device are told apart all the same,
+        a millisecond each, or all but the first would be taken for repetitions of it.
+        """
+        self.dated = min(max(arrival, self.dated + 1), arrival + MAX_AHEAD_MS)
+        return self.dated
 
 
 _DECODE_ONE = msgspec.json.Decoder(Envelope).decode
@@ -79,12 +90,13 @@ class TelemetryReader:
         try:
             if payload[:1] != b"[":
                 envelope = _DECODE_ONE(payload)
-                messages = [(_time(envelope.ts, packet), envelope.values)]
+                messages = [(_time(envelope.ts, packet, sender), envelope.values)]
             else:
-                messages = [(_time(message.ts, packet), message.values) for message in _DECODE_LIST(payload)]
+                decoded = _DECODE_LIST(payload)
+                messages = [(_time(message.ts, packet, sender), message.values) for message in decoded]
                 messages.sort(key=_time_of)
         except _NOT_THIS_WAY:
-            messages = self._messages(packet, refusals)
+            messages = self._messages(packet, sender, refusals)
         for ts, values in messages:
             if not self._append_whole(sender, ts, arrival, values, columns):
                 self._append_parts(sender, ts, values, columns, refusals)
@@ -97,7 +109,8 @@ class TelemetryReader:
         Raises:
             Unusable: its time is of no use.
         """
-        ts = checked_time(extract.ts, packet.arrival)
+        arrival = packet.arrival
+        ts = sender.date(arrival) if extract.ts is None else checked_time(extract.ts, arrival)
         self._append_parts(sender, ts, extract.values, columns, refusals)
 
     def _append_whole(
@@ -153,7 +166,9 @@ class TelemetryReader:
             number = self._symbols.texts.intern(text)
         return number
 
-    def _messages(self, packet: Packet, refusals: Refusals) -> list[tuple[int, dict[str, Any]]]:
+    def _messages(
+        self, packet: Packet, sender: Sender, refusals: Refusals
+    ) -> list[tuple[int, dict[str, Any]]]:
         """Return the messages of a payload that is not in the full form, or not all of use."""
         try:
             document = parse_document(packet.payload)
@@ -164,7 +179,7 @@ class TelemetryReader:
         for position, element in enumerate(document if isinstance(document, list) else [document]):
             where = f"[{position}]" if isinstance(document, list) else ""
             try:
-                messages.append(_message(packet, element, where, refusals))
+                messages.append(_message(packet, sender, element, where, refusals))
             except Unusable as finding:
                 refusals.unusable(finding, where)
         messages.sort(key=_time_of)
@@ -230,7 +245,9 @@ class TelemetryReader:
         return (Kind.BOOLEAN if isinstance(value, bool) else Kind.NUMBER), value
 
 
-def _message(packet: Packet, element: object, where: str, refusals: Refusals) -> tuple[int, dict[str, Any]]:
+def _message(
+    packet: Packet, sender: Sender, element: object, where: str, refusals: Refusals
+) -> tuple[int, dict[str, Any]]:
     """Return time and values of one element of a payload.
 
     Raises:
@@ -241,7 +258,7 @@ def _message(packet: Packet, element: object, where: str, refusals: Refusals) ->
             QuarantineReason.NOT_AN_OBJECT,
             f'expected {{"ts": ..., "values": {{...}}}} or {{"key": value}}, got {named(element)}',
         )
-    ts = _time(element.get("ts"), packet)
+    ts = _time(element.get("ts"), packet, sender)
     rest = {key: _as_float(value) for key, value in element.items() if key != "ts"}
     if "values" not in rest:
         return ts, rest
@@ -255,29 +272,29 @@ def _message(packet: Packet, element: object, where: str, refusals: Refusals) ->
     return ts, values
 
 
-def _time(ts: object, packet: Packet) -> int:
-    """Return the time of a message in a packet.
+def _time(ts: object, packet: Packet, sender: Sender) -> int:
+    """Return the time of a sender's message in a packet.
 
     Raises:
         Unusable: it cannot be dated.
     """
     if type(ts) is int and 0 <= ts <= packet.arrival + MAX_AHEAD_MS:
         return ts
-    if ts is None and packet.retained:
+    if ts is not None:
+        return checked_time(ts, packet.arrival)
+    if packet.retained:
         raise Unusable(
             QuarantineReason.RETAINED_WITHOUT_TIME, "retained and without ts: it may be of any age"
         )
-    return checked_time(ts, packet.arrival)
+    return sender.date(packet.arrival)
 
 
 def checked_time(ts: object, arrival: int) -> int:
-    """Return the ms since 1970 UTC that a message's ``ts`` names, the time of arrival for none.
+    """Return the ms since 1970 UTC that a message's ``ts`` names.
 
     Raises:
         Unusable: reason timestamp_invalid or timestamp_in_future.
     """
-    if ts is None:
-        return arrival
     if isinstance(ts, bool) or not isinstance(ts, int | float | str):
         got = ts.text if isinstance(ts, Broken) else named(ts)
         raise Unusable(

@@ -63,10 +63,13 @@ def test_payload(path):
         case.get("topic", TOPIC), payload_of(case["payload"]), ARRIVAL, retained=case.get("retained", False)
     )
     # The same twice: what was learnt from the first must not change what becomes of the second.
-    for _ in range(2):
+    for turn in range(2):
         inbound = decoder.decode([packet])
         expected = case["expect"]
         messages = messages_of(inbound.readings, symbols)
+        if turn:  # without a time of their own, two messages of one instant are told apart
+            for message, wanted in zip(messages, expected.get("messages", []), strict=True):
+                message["ts"] -= message["ts"] == wanted["ts"] + 1
         assert messages == expected.get("messages", []), case["about"]
         for message, wanted in zip(messages, expected.get("messages", []), strict=True):
             types = {key: type(value) for key, value in message["values"].items()}
@@ -104,6 +107,22 @@ def test_a_batch_keeps_the_order_of_arrival_and_the_place_of_notices():
         ("facts", 2, 11),
         ("status", 3, 13),
     ]
+
+
+def test_messages_without_time_that_arrive_at_one_instant_are_told_apart():
+    symbols = Symbols()
+    decoder = Decoder(symbols, load_catalogue())
+
+    def times(device, payload, arrival):
+        readings = decoder.decode([Packet(f"fw/acme/pc/{device}/telemetry", payload, arrival)]).readings
+        return readings.ts.tolist()
+
+    assert times("a", b'{"cpu.load": 1}', 100) == [100]
+    assert times("a", b'{"values": {"cpu.load": 2}}', 100) == [101]
+    assert times("a", b'[{"cpu.load": 3}, {"cpu.load": 4}]', 100) == [102, 103]
+    assert times("b", b'{"cpu.load": 1}', 100) == [100]
+    assert times("a", b'{"ts": 100, "values": {"cpu.load": 1}}', 100) == [100]
+    assert times("a", b'{"cpu.load": 5}', 1_000) == [1_000]
 
 
 def test_an_empty_batch_is_a_batch():

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from gateways import Device, gateway, now_ms
-from servers import publish, start_mosquitto
+from gateways import PATIENCE, Device, gateway, now_ms
+from servers import publish, start_mosquitto, wait_until
 
 pytestmark = pytest.mark.server
 
@@ -122,6 +122,16 @@ def test_good_readings_beside_bad_ones_are_kept(running):
         "timestamp_in_future",
         "wrong_type",
     ]
+
+
+def test_a_burst_without_times_is_kept_whole(running):
+    """Bare key-value pairs, as ThingsBoard's devices send them, faster than a clock of milliseconds ticks."""
+    with Device(running.broker, "acme/phone/bare") as device:
+        for number in range(500):
+            device.say("telemetry", {"battery.level": number / 10})
+        device.wait_taken()
+        wait_until(lambda: len(running.readings(device.name)) >= 500, seconds=PATIENCE, what="all readings")
+    assert [value for _, _, value in running.readings(device.name)] == [number / 10 for number in range(500)]
 
 
 def test_facts_status_and_replies_of_no_use(running):

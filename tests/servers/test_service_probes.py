@@ -143,3 +143,28 @@ def test_answers_that_nobody_waits_for_are_put_aside(running):
         device.say("reply", {"id": command["id"], "state": "failed"})
         wait_order(running, device)
         assert running.metric(counter) == before + 2
+
+
+def test_an_answer_that_comes_when_its_case_is_over(running):
+    with Device(running.broker, "acme/server/slow") as device:
+        begun = now_ms() - 120 * MINUTE
+        break_supply(device, begun)
+        first = device.wait_command()
+        for minute in range(5, 20):
+            device.measure(begun + minute * MINUTE, {"psu.ok@2": True, **SUPPLY})
+        break_supply(device, begun + 20 * MINUTE)
+        second = device.wait_command(2)
+        assert second["id"] != first["id"]
+        device.say("reply", {"id": first["id"], "state": "failed"})
+        device.say("reply", {"id": second["id"], "state": "passed"})
+        wait_processed(running, device)
+        assert [case["state"] for case in running.items("cases", device=device.name)] == [
+            "refuted",
+            "cleared",
+        ]
+        assert orders_of(running, device) == []
+        assert [
+            first["id"] in row["detail"]
+            for row in running.items("quarantine", reason="unknown_probe")
+            if device.name in row["topic"]
+        ] == [True], "an answer that came too late to be waited for is put aside"
