@@ -273,8 +273,13 @@ class Device:
         """How many messages the broker has taken over (PUBACK)."""
         return len(self._taken)
 
-    def wait_taken(self) -> None:
-        wait_until(lambda: self.taken == len(self.sent), seconds=PATIENCE, what=f"PUBACKs for {self.name}")
+    def wait_taken(self, every: float = 0.02) -> None:
+        wait_until(
+            lambda: self.taken == len(self.sent),
+            seconds=PATIENCE,
+            every=every,
+            what=f"PUBACKs for {self.name}",
+        )
 
     def wait_command(self, number: int = 1) -> dict[str, Any]:
         """Return the last of so many commands."""

@@ -83,6 +83,9 @@ class Publisher:
         def work():
             for number in range(first, last):
                 for story, device in zip(STORIES, self._devices, strict=True):
+                    # One at a time: when it comes back, paho lets a new message overtake those that it sends
+                    # again, and what is overtaken is late. Order is not the subject here.
+                    device.wait_taken(every=0.0005)
                     device.measure(self._begun + number * MINUTE, story.message(number))
                     self.published += 1
                     time.sleep(0.0005)
