@@ -62,7 +62,7 @@ def suspected(case: Case, rule: Rule, reopened: bool) -> str:
 def explanation(case: Case, rule: Rule) -> str:
     """Return what was seen, for the technician who reads the order."""
     seen = "; ".join(
-        f"{e.signal} {_value(e.value)}" + (f" (limit {_value(e.limit)})" if e.limit is not None else "")
+        f"{e.signal} {shown(e.value)}" + (f" (limit {shown(e.limit)})" if e.limit is not None else "")
         for e in case.evidence
         if e.rule == rule.id
     )
@@ -70,7 +70,8 @@ def explanation(case: Case, rule: Rule) -> str:
     return f"{_named(case, rule)}. Seen{held}: {seen or 'no single value'}. Rule {rule.id}."
 
 
-def _value(value: Scalar) -> str:
+def shown(value: Scalar) -> str:
+    """Return a value as people write it."""
     if value is None:
         return "unknown"
     if isinstance(value, bool):

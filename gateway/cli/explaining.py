@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from diagnostics.wording import shown
 from gateway.loading import Knowledge
 from gateway.ports import Ledger
 from rules.model import Rule
@@ -27,11 +28,11 @@ def explanation_lines(
             told.add(decision.case_id)
             case = ledger.case(decision.case_id)
             if case is not None:
-                part = f" of {case.component}" if case.component else ""
+                part = f" ({case.component})" if case.component else ""
                 order = f", order {case.order_id}" if case.order_id else ", no order"
                 yield ""
-                yield f"{case.title}{part} ({case.fault}): {case.state}{order}; because: {case.reason}"
-        values = ", ".join(f"{name} = {value}" for name, value in decision.values.items())
+                yield f"{case.title}{part}, {case.fault}: {case.state}{order}; because: {case.reason}"
+        values = ", ".join(f"{name} = {shown(value)}" for name, value in decision.values.items())
         yield f"  {to_rfc3339(decision.at)}  {decision.text}{f' [{values}]' if values else ''}"
     if not decisions:
         watching = [rule for rule in knowledge.ruleset.rules if _watches(rule, device, record.facts, fault)]

@@ -56,7 +56,7 @@ def order_lines(document: dict[str, object]) -> list[str]:
             _payer(order["estimate"]),
         ),
     ]
-    lines += [_row("Missing", f"{m['field']}: {m['why']}") for m in order["missing"]]
+    lines += _missing(order["missing"])
     if order["links"]["console"]:
         lines.append(_row("Console", order["links"]["console"]))
     return [line for line in lines if line] + [""]
@@ -67,6 +67,14 @@ def _row(name: str, *parts: str | None) -> str:
     return f"  [dim]{name:<10}[/]{', '.join(told)}" if told else ""
 
 
+def _missing(entries: list[dict[str, str]]) -> list[str]:
+    """Return what is missing, a line a reason."""
+    fields: dict[str, list[str]] = {}
+    for entry in entries:
+        fields.setdefault(entry["why"], []).append(entry["field"])
+    return [_row("Missing", f"{', '.join(names)}: {why}") for why, names in fields.items()]
+
+
 def _faulty(device: dict[str, Any]) -> tuple[str | None, ...]:
     part = device["part"] or {"model": None, "serial": None}
     return (device["component"], part["model"], part["serial"] and f"serial {part['serial']}")
@@ -75,7 +83,9 @@ def _faulty(device: dict[str, Any]) -> tuple[str | None, ...]:
 def _stock(part: dict[str, Any]) -> str | None:
     if part["in_stock"] is None:
         return None
-    return f"in stock at {part['warehouse']}" if part["in_stock"] else "not in stock"
+    if not part["in_stock"]:
+        return "not in stock"
+    return f"in stock at {part['warehouse']}" if part["warehouse"] else "in stock, warehouse not chosen"
 
 
 def _minutes(minutes: int | None) -> str | None:
