@@ -327,13 +327,11 @@ class CaseBook:
         if rule.confirm is None:
             return wording.NO_CONFIRMATION_ASKED
         holding = []
-        for way, holds in zip(rule.confirm.ways, standing.ways, strict=True):
-            if isinstance(way, ProbeWay):
-                probe = _latest_probe(case, way.action)
-                if probe is not None and probe.pending:
-                    return None
-                holds = probe is not None and probe.state == "failed"  # noqa: PLW2901
-            if holds:
+        for way, held in zip(rule.confirm.ways, standing.ways, strict=True):
+            probe = _latest_probe(case, way.action) if isinstance(way, ProbeWay) else None
+            if probe is not None and probe.pending:
+                return None
+            if held or (probe is not None and probe.state == "failed"):
                 holding.append(_words(way))
         enough = len(rule.confirm.ways) if rule.confirm.every else 1
         return " and ".join(holding) if len(holding) >= enough else None

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import random
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +26,10 @@ from gateway.mqtt.addresses import BrokerAddress
 from gateway.mqtt.commands import MqttCommander
 from gateway.mqtt.embedded import EmbeddedBroker
 from gateway.mqtt.receiver import Receiver
+from gateway.pauses import Pauses
 from gateway.ports import Ledger
 from gateway.rulesview import RulePacks
-from gateway.service import FIRST_PAUSE, LONGEST_PAUSE, Parts, Service
+from gateway.service import FIRST_ATTEMPT, Parts, Service
 from rules.symbols import Symbols
 from rules.times import SECOND_MS, parse_duration
 
@@ -138,15 +138,14 @@ def make_folder(folder: Path) -> None:
 
 async def _open(action: Callable[[], T], what: str, events: Events) -> T:
     """Open a store, again and again until it is there."""
-    pause = FIRST_PAUSE
+    pauses = Pauses(FIRST_ATTEMPT)
     while True:
         try:
             return await asyncio.to_thread(action)
         except StoreUnavailableError as error:
-            jittered = random.uniform(pause / 2, pause)  # noqa: S311  (no secret; spreads attempts)
-            events.outage(what=what, detail=str(error), retry_in=jittered)
-            await asyncio.sleep(jittered)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = pauses.take()
+            events.outage(what=what, detail=str(error), retry_in=pause)
+            await asyncio.sleep(pause)
 
 
 def _clients(

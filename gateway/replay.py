@@ -73,19 +73,20 @@ class Collected:
 
     def case_lines(self) -> Iterator[dict[str, Any]]:
         """Return the events of cases, oldest first."""
-        place = {id(event): number for number, event in enumerate(self.events)}
-        key = lambda e: (e.at, e.tenant, e.device_class, e.device, e.component, place[id(e)])  # noqa: E731
-        for event in sorted(self.events, key=key):
+        for event in sorted(self.events, key=_in_time):
             yield event.line()
 
     def ledger_lines(self) -> Iterator[dict[str, Any]]:
         """Return the decisions, oldest first."""
-        place = {id(decision): number for number, decision in enumerate(self.decisions)}
-        key = lambda d: (d.at, d.tenant, d.device_class, d.device, d.component, place[id(d)])  # noqa: E731
-        for decision in sorted(self.decisions, key=key):
+        for decision in sorted(self.decisions, key=_in_time):
             line = decision.model_dump(mode="json")
             line["class"] = line.pop("device_class")
             yield {**line, "at": to_rfc3339(decision.at), "component": decision.component or None}
+
+
+def _in_time(entry: CaseEvent | Decision) -> tuple[int, str, str, str, str]:
+    """Order by time and device; what is of one device and time stays as it came, since sorting is stable."""
+    return (entry.at, entry.tenant, entry.device_class, entry.device, entry.component)
 
 
 def replay(files: Iterable[str], decoder: Decoder, pipeline: Pipeline) -> Iterator[Collected]:

@@ -9,7 +9,6 @@ are derived from what they name, so work done twice writes the same rows.
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from gateway.errors import OutsideError, StoreUnavailableError
 from gateway.events import Events
 from gateway.fresh import duplicates, without
 from gateway.mqtt.receiver import Batch, Receiver
+from gateway.pauses import Pauses
 from gateway.pipeline import Effects, Pipeline
 from gateway.ports import Commander, History, Ledger
 from gateway.state import SavedState, load_state, save_state
@@ -35,7 +35,7 @@ T = TypeVar("T")
 IDLE_SECONDS = 1.0  # between looks at the clock while nothing arrives
 STATE_SECONDS = 60.0  # between saved states
 RECOVERY_MESSAGES = 20_000  # of one step of recovery
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to keep a batch
+FIRST_ATTEMPT = 0.5  # seconds until a batch is tried again; later pauses grow
 DRAIN_SECONDS = 2.0  # for what has arrived when the end is asked for; the broker keeps the rest
 COMMAND_PAUSE = 5.0  # seconds between attempts to publish a command
 
@@ -254,19 +254,18 @@ class Service:
 
         Returns None when the end was asked for before it did: nothing was kept, nothing is acknowledged.
         """
-        pause, failed = FIRST_PAUSE, False
+        pauses, failed = Pauses(FIRST_ATTEMPT), False
         while True:
             try:
                 result = await asyncio.to_thread(action)
             except StoreUnavailableError as error:
                 failed = True
-                jittered = random.uniform(pause / 2, pause)  # noqa: S311  (no secret; spreads attempts)
-                self._parts.events.outage(what=what, detail=str(error), retry_in=jittered)
+                pause = pauses.take()
+                self._parts.events.outage(what=what, detail=str(error), retry_in=pause)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), jittered)
+                    await asyncio.wait_for(stop.wait(), pause)
                 if stop.is_set():
                     return None
-                pause = min(pause * 2, LONGEST_PAUSE)
             else:
                 if failed:
                     self._parts.events.restored(what=what)

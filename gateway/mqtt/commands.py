@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 
 import aiomqtt
 
@@ -10,7 +9,7 @@ from diagnostics.case import Command
 from gateway.errors import OutsideError
 from gateway.events import Events
 from gateway.mqtt.addresses import BrokerAddress
-from gateway.mqtt.receiver import FIRST_PAUSE, LONGEST_PAUSE
+from gateway.pauses import FIRST_PAUSE, Pauses
 from gateway.wire.topics import Leaf, format_topic
 from rules.symbols import DeviceId
 
@@ -55,7 +54,7 @@ class MqttCommander:
 
     async def run(self) -> None:
         """Keep a connection until cancelled."""
-        pause = self._first_pause
+        pauses = Pauses(self._first_pause)
         while True:
             client = aiomqtt.Client(
                 self._address.host,
@@ -71,7 +70,7 @@ class MqttCommander:
                 async with client:
                     self._client = client
                     self._connected.set()
-                    pause = self._first_pause
+                    pauses.reset()
                     async for _ in client.messages:
                         pass  # nothing is subscribed; the iteration ends with the connection
             except aiomqtt.MqttError as error:
@@ -79,12 +78,11 @@ class MqttCommander:
             finally:
                 self._connected.clear()
                 self._client = None
-            jittered = random.uniform(pause / 2, pause)  # noqa: S311  (no secret; spreads reconnects)
+            pause = pauses.take()
             self._events.outage(
-                what="broker_commands", detail=f"{self._address.url}: {trouble}", retry_in=jittered
+                what="broker_commands", detail=f"{self._address.url}: {trouble}", retry_in=pause
             )
-            await asyncio.sleep(jittered)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
 
     async def send(self, command: Command) -> None:
         """Publish a command with QoS 1; return once the broker has it.

@@ -1,7 +1,6 @@
 """The receiver: everything that devices say, acknowledged when it is kept and not before."""
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -13,9 +12,8 @@ from gateway.events import Events
 from gateway.mqtt.addresses import BrokerAddress
 from gateway.mqtt.framing import Publish
 from gateway.mqtt.session import ConnectionFailedError, Session
+from gateway.pauses import FIRST_PAUSE, Pauses
 from gateway.ports import Packet
-
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between attempts to connect
 
 # What may wait here for the pipeline. 65,535 messages is what a broker can send unacknowledged, so the count
 # bites with QoS 0 alone; the bytes bite when messages are large.
@@ -138,14 +136,14 @@ class Receiver:
         Raises:
             OutsideError: the broker refuses a filter on the first connection; waiting would not help.
         """
-        pause, down = self._first_pause, False
-        served = False
+        pauses, down, served = Pauses(self._first_pause), False, False
         while True:
             try:
                 await self._connect()
                 if down:
                     self._events.restored(what="broker")
-                pause, down, served = self._first_pause, False, True
+                pauses.reset()
+                down, served = False, True
                 await self._serve()
                 trouble = "the connection was lost"
             except ConnectionFailedError as error:
@@ -156,11 +154,10 @@ class Receiver:
                 trouble = str(error)
             finally:
                 await self._disconnect()
-            jittered = random.uniform(pause / 2, pause)  # noqa: S311  (no secret; spreads reconnects)
-            self._events.outage(what="broker", detail=f"{self._address.url}: {trouble}", retry_in=jittered)
+            pause = pauses.take()
+            self._events.outage(what="broker", detail=f"{self._address.url}: {trouble}", retry_in=pause)
             down = True
-            await asyncio.sleep(jittered)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
 
     async def take(self, max_messages: int) -> Batch:
         """Wait for a packet and return all that have arrived, up to a number."""

@@ -1,0 +1,24 @@
+"""Pauses between attempts: they grow, and no two processes keep in step."""
+
+import random
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds
+
+
+class Pauses:
+    """The pauses of one thing that is tried again until it succeeds."""
+
+    def __init__(self, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> None:
+        """Begin with `first` seconds; each further pause is twice as long, up to `longest`."""
+        self._first = first
+        self._longest = longest
+        self._pause = first
+
+    def take(self) -> float:
+        """Return how many seconds to wait now: a random time in the upper half of the pause."""
+        pause, self._pause = self._pause, min(2 * self._pause, self._longest)
+        return random.uniform(pause / 2, pause)  # noqa: S311  (no secret; spreads attempts)
+
+    def reset(self) -> None:
+        """Begin anew: it succeeded."""
+        self._pause = self._first
