@@ -192,6 +192,7 @@ class Service:
         effects = self._pipeline.tick(now)
         if effects.write and await self._perform(effects, stop, messages=0):
             self._announce(effects)
+            await self._save()  # the history does not tell of what time alone brought
 
     def _mind_gaps(self, now: int) -> None:
         while self._gaps and self._gaps[0][0] <= now:
