@@ -5,6 +5,7 @@ acknowledgement, commands, in that order), recovery performs what was missed, re
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,10 +93,10 @@ class Pipeline:
         readings = inbound.readings
         changed: dict[DeviceId, DeviceRecord] = {}
         rejected: list[Rejected] = []
-        notices, updates, replies = self._hear(inbound, changed)
+        notices, updates = self._hear(inbound, changed)
         applied = self._engine.apply(readings, updates)
         write = LedgerWrite()
-        decided_at = self._pursue(applied.findings, replies, rejected, write)
+        decided_at = self._pursue(applied.findings, notices, rejected, write)
         if len(readings):
             decided_at |= self._expire(int(readings.arrival[-1]), write)
         self._see(readings, changed)
@@ -133,27 +134,28 @@ class Pipeline:
 
     def _hear(
         self, inbound: Inbound, changed: dict[DeviceId, DeviceRecord]
-    ) -> tuple[list[Notice], list[FactsUpdate], list[Notice]]:
-        """Sort the notices: what is new, what the engine must know, and replies for the case book."""
+    ) -> tuple[list[Notice], list[FactsUpdate]]:
+        """Return the notices that say something new, and what of it the engine must know."""
         kept: list[Notice] = []
         updates = self._introductions(inbound)
-        replies: list[Notice] = []
+        facts: dict[int, dict[str, object]] = {}  # as they will be; `_pursue` states them in their turn
         for notice in inbound.notices:
             record = self._record(self.symbols.devices[notice.device], notice.arrival)
             record.last_seen = max(record.last_seen, notice.arrival)
             if notice.kind == "reply":
-                replies.append(notice)
                 kept.append(notice)
                 continue
-            if notice.kind == "facts" and _merge(record.facts, notice.body):
+            if notice.kind == "facts":
+                if not _merge(facts.setdefault(notice.device, deepcopy(record.facts)), notice.body):
+                    continue
                 updates.append(FactsUpdate(notice.position, notice.device, notice.arrival, notice.body))
-            elif notice.kind == "status" and record.online != notice.body.get("online"):
+            elif record.online != notice.body.get("online"):
                 record.online = bool(notice.body.get("online"))
             else:
                 continue
             kept.append(notice)
             self._mark(record, changed)
-        return kept, updates, replies
+        return kept, updates
 
     def _introductions(self, inbound: Inbound) -> list[FactsUpdate]:
         """Return what the registry knows of devices that speak for the first time; their own words win."""
@@ -200,22 +202,24 @@ class Pipeline:
     def _pursue(
         self,
         findings: Sequence[Finding],
-        replies: Sequence[Notice],
+        notices: Sequence[Notice],
         rejected: list[Rejected],
         write: LedgerWrite,
     ) -> dict[str, int]:
-        """Let findings and replies reach the case book in the order of their arrival.
+        """Let findings, facts and replies have their effect in the order of their arrival.
 
         Returns the arrival of what decided, by the id of the order that it opened.
         """
         decided_at: dict[str, int] = {}
         steps: list[tuple[int, int, int, Finding | Notice]] = []
         steps += [(f.arrival, f.position, 1, f) for f in findings]
-        steps += [(n.arrival, n.position, 0, n) for n in replies]
+        steps += [(n.arrival, n.position, 0, n) for n in notices if n.kind != "status"]
         for arrival, _, _, step in sorted(steps, key=lambda item: item[:3]):
             decided_at |= self._expire(arrival, write)
             if isinstance(step, Finding):
                 self._book.find(step)
+            elif step.kind == "facts":
+                _merge(self._devices[self.symbols.devices[step.device]].facts, step.body)
             elif not self._book.reply(device := self.symbols.devices[step.device], step.body, arrival):
                 detail = f"id {step.body.get('id')!r}: no self test with this id is waited for"
                 reason = QuarantineReason.UNKNOWN_PROBE.value
