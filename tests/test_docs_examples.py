@@ -56,6 +56,12 @@ def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from keys_of(table, f"{key}.")
 
 
+def prometheus(key: str) -> list[Any]:
+    """What stands under a key in the files for Prometheus."""
+    files = [yaml.safe_load(p.read_text(encoding="utf-8")) for p in (DEPLOY / "prometheus").glob("*.y*ml")]
+    return [file[key] for file in files if key in file]
+
+
 def first_cells(page: str) -> set[str]:
     """Names in the first cells of a page's tables."""
     text = (DOCS / page).read_text(encoding="utf-8")
@@ -151,8 +157,7 @@ def test_the_alerts_ask_for_metrics_that_there_are() -> None:
     samples = {sample.name for family in text_string_to_metric_families(exposed) for sample in family.samples}
     bare = set(re.findall(r"^# TYPE (\S+)", exposed, re.MULTILINE))
     histograms = {name + suffix for name in bare for suffix in ("_bucket", "_sum", "_count")}
-    document = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yaml").read_text(encoding="utf-8"))
-    rules = [rule for group in document["groups"] for rule in group["rules"]]
+    rules = [rule for part in prometheus("groups") for group in part for rule in group["rules"]]
     asked = {name for rule in rules for name in re.findall(r"forewarn_\w+", rule["expr"])}
     assert asked
     assert asked <= samples | bare | histograms
@@ -160,7 +165,6 @@ def test_the_alerts_ask_for_metrics_that_there_are() -> None:
 
 
 def test_prometheus_scrapes_where_the_gateway_listens() -> None:
-    scrape = yaml.safe_load((DEPLOY / "prometheus" / "scrape.yaml").read_text(encoding="utf-8"))
-    jobs = scrape["scrape_configs"]
+    jobs = [job for part in prometheus("scrape_configs") for job in part]
     config = load_config(DEPLOY / "forewarn.toml", {})
     assert [job["static_configs"][0]["targets"] for job in jobs] == [[config.http.listen]]
