@@ -46,7 +46,7 @@ class CaseBook:
         self._faults = faults
         self._deadline_ms = probe_deadline_ms
         self._cases: dict[Key, Case] = {}
-        self._pending: dict[str, Key] = {}  # probes that may still be answered or expire, by probe id
+        self._pending: dict[str, Key] = {}  # probes of the cases that have no final answer, by probe id
         self._deadlines: list[tuple[int, str]] = []  # heap of (deadline, probe id)
         self.journal = Journal()
 
@@ -78,6 +78,8 @@ class CaseBook:
             return False
         case = self._cases[key]
         probe = next(p for p in case.probes if p.probe_id == body["id"])
+        if not _answerable(case, probe):
+            return False
         result = body.get("result")
         probe.result = dict(result) if isinstance(result, Mapping) else {}
         probe.answered_at = arrival
@@ -109,8 +111,6 @@ class CaseBook:
             probe.state = "expired"
             self._touch(case, deadline)
             self._note_probe(case, probe, deadline, Reason.PROBE_EXPIRED)
-            if not case.is_open:
-                del self._pending[probe_id]
             for rule_id in self._asking(case, probe.action):
                 self._settle(case, self._rules[rule_id], deadline, deadline)
 
@@ -167,8 +167,14 @@ class CaseBook:
         for case in journal.cases.values():
             key = _key_of(case)
             if self._cases.get(key) is case and self._done(case):
-                del self._cases[key]
+                self._leave(case)
         return journal
+
+    def _leave(self, case: Case) -> None:
+        """Take a case out of the book; nobody waits for its probes any more."""
+        del self._cases[_key_of(case)]
+        for probe in case.probes:
+            self._pending.pop(probe.probe_id, None)
 
     def _done(self, case: Case) -> bool:
         """Return whether nothing can happen to a case any more."""
@@ -176,7 +182,7 @@ class CaseBook:
             case.is_open
             or case.order_id
             or any(standing.suspected for standing in case.standings.values())
-            or any(probe.probe_id in self._pending for probe in case.probes)
+            or any(_answerable(case, probe) for probe in case.probes)
         )
 
     # Recovery
@@ -191,7 +197,7 @@ class CaseBook:
             key = _key_of(case)
             self._cases[key] = case
             for probe in case.probes:
-                if probe.pending or (probe.state == "expired" and case.is_open):
+                if probe.pending or probe.state == "expired":
                     self._pending[probe.probe_id] = key
                 if probe.pending:
                     heapq.heappush(self._deadlines, (probe.deadline, probe.probe_id))
@@ -212,8 +218,8 @@ class CaseBook:
         case = self._cases.get(key)
         reopened = case is not None and not case.is_open and case.order_id is not None
         if case is None or not (case.is_open or reopened):
-            for probe in case.probes if case is not None else ():
-                self._pending.pop(probe.probe_id, None)  # nobody waits for it any more
+            if case is not None:
+                self._leave(case)
             case = self._cases[key] = self._new_case(key, finding)
         elif reopened:
             case.state = CaseState.SUSPECTED
@@ -414,6 +420,11 @@ class CaseBook:
 
 def _key_of(case: Case) -> Key:
     return (DeviceId(case.tenant, case.device_class, case.device), case.component, case.fault)
+
+
+def _answerable(case: Case, probe: Probe) -> bool:
+    """Return whether an answer still counts: past the deadline while the case is open."""
+    return probe.pending or (probe.state == "expired" and case.is_open)
 
 
 def _latest_probe(case: Case, action: str) -> Probe | None:
