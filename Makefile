@@ -1,9 +1,14 @@
 # The README's two commands, `make demo` and `make test`, do all the set-up on a fresh machine.
-PYTHON ?= python3
+
+# The first Python that is new enough; name another with make PYTHON=/path/to/python.
+PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,$(shell \
+	$(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: demo test check install dev debian lock format clean
+.PHONY: demo test check install dev debian screenshots docs lock format clean
 
 demo: install
 	$(BIN)/forewarn demo $(ARGS)
@@ -12,23 +17,25 @@ install: $(VENV)/.installed
 
 # Everything is installed from the lock with hashes; the project itself without resolving anything anew.
 $(VENV)/.installed: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "forewarn needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
+	@test -n "$(PYTHON)" || { echo "forewarn needs Python 3.11 or newer, and none was found; name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "forewarn needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) comes without its venv module; on Debian: sudo apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
 dev: $(VENV)/.dev-installed
 
 $(VENV)/.dev-installed: requirements-dev.lock $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
 	touch $@
 
 # Real servers and a real browser for the tests.
 debian:
 	@deploy/debian-packages.sh mosquitto chromium
 
-# Daily use, under two minutes: format, lint, types, imports, unit tests.
+# Daily use, under two minutes on a machine of one's own: format, lint, types, imports, unit tests.
 check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -36,19 +43,30 @@ check: dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n 2 -m "not server and not browser and not data"
 
-# Everything, the quick ones first.
+# Everything, the quick ones first. Without FOREWARN_DATA the tests that read it are skipped, and say so.
 test: check debian
-	$(BIN)/pytest -q -m "data"
-	$(BIN)/pytest -q -m "server or browser"
+	$(BIN)/pytest -q -rs -m "data"
+	$(BIN)/pytest -q -rs -m "(server or browser) and not data"
 
-lock:
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url -o requirements.lock pyproject.toml deploy/build-requirements.in
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml deploy/build-requirements.in
+# The pictures of the documentation, taken anew.
+screenshots: dev debian
+	FOREWARN_SCREENSHOTS=1 $(BIN)/pytest -q -m browser tests/browser/test_console.py -k pictures
 
-format:
+# What stands in docs/ and is written by the code.
+docs: install
+	$(BIN)/python -m gateway.api.openapi > docs/openapi.json
+	$(BIN)/python -m diagnostics.orders.schema > docs/service-order.schema.json
+	$(BIN)/python docs/draw_lifecycle.py
+
+# Both locks anew, from whatever index pip is configured for; its address does not stand in them.
+lock: dev
+	$(PIP) install --quiet uv
+	$(UV) -o requirements.lock pyproject.toml deploy/build-requirements.in
+	$(UV) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml deploy/build-requirements.in
+
+format: dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) forewarn-data test-output
+	rm -rf $(VENV) build *.egg-info forewarn-data test-output
