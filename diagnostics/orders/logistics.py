@@ -137,9 +137,9 @@ def _customs(supply: Supply, destination: Place, gaps: Gaps) -> Customs | None:
     if unknown:
         gaps.add("logistics.customs.origin_country", f"the registry has none of part {unknown}")
     price = price_of(crossing)
-    gaps.require(
-        "logistics.customs.value", price, "a part has no price, or the parts have several currencies"
-    )
+    for name in ("value", "currency"):
+        why = "a part has no price, or the parts have several currencies"
+        gaps.require(f"logistics.customs.{name}", price, why)
     return Customs(
         tariff_number=_listed(line.part.tariff_number for line in crossing),
         origin_country=_listed(line.part.origin_country for line in crossing),
