@@ -208,6 +208,7 @@ def test_half_a_declaration_is_none_and_says_what_is_wanting() -> None:
         "logistics.customs.tariff_number",
         "logistics.customs.origin_country",
         "logistics.customs.value",
+        "logistics.customs.currency",
     }
 
 
