@@ -58,7 +58,7 @@ docs: install
 	$(BIN)/python -m diagnostics.orders.schema > docs/service-order.schema.json
 	$(BIN)/python docs/draw_lifecycle.py
 
-# Both locks anew, from whatever index pip is configured for; its address does not stand in them.
+# Both locks anew, from whatever index uv is configured for; its address does not stand in them.
 lock: dev
 	$(PIP) install --quiet uv
 	$(UV) -o requirements.lock pyproject.toml deploy/build-requirements.in
