@@ -171,6 +171,8 @@ class _Builder(Transformer[Any, Any]):
 
     def signed(self, sign: Token, operand: Node) -> Node:
         self._require(operand, "number", sign)
+        if isinstance(operand, Constant) and sign == "-":
+            return Constant(-float(operand.value))  # a limit below zero is a constant like any other
         return operand if sign == "+" else Arithmetic("-", Constant(0.0), operand)
 
     def compare(self, left: Node, operator: Token, right: Node) -> Comparison:

@@ -75,8 +75,9 @@ def test_precedence_is_that_of_python():
 
 
 def test_the_limit_of_a_value_is_the_constant_that_it_is_compared_with():
-    node = parse("cpu.temperature@0 > 95 and 50 > cpu.load and battery.health == 'dead'", CATALOGUE)
-    assert limits(node) == {
+    text = "cpu.temperature@0 > 95 and 50 > cpu.load and battery.health == 'dead' and radio.rsrp < -115"
+    assert limits(parse(text, CATALOGUE)) == {
+        ("radio.rsrp", ""): -115.0,
         ("cpu.temperature", "0"): 95.0,
         ("cpu.load", ""): 50.0,
         ("battery.health", ""): "dead",
