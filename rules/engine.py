@@ -19,7 +19,7 @@ from rules.findings import Finding
 from rules.lanes import NEVER, LaneSet
 from rules.loader import RuleSet
 from rules.model import DEVICE_CLASSES
-from rules.rulelanes import RuleLanes, kinds
+from rules.rulelanes import RuleLanes
 from rules.selector import classes_of
 from rules.snapshot import (
     Arrays,
@@ -139,16 +139,11 @@ class Engine:
         catalogue = self.ruleset.catalogue
         devices = DeviceTable(device_class, catalogue, self._symbols.texts)
         sets = {"": devices.lanes}
-        for kind in sorted(kinds(rules)):
+        for kind in sorted({rule.each for rule in rules} - {""}):
             sets[kind] = LaneSet(device_class, kind, devices.lanes, catalogue)
         return _Class(
             devices, sets, [RuleLanes(r, sets[r.each], devices, self._symbols, catalogue) for r in rules]
         )
-
-    @property
-    def devices(self) -> int:
-        """How many devices have spoken."""
-        return int((self._row >= 0).sum())
 
     def apply(self, batch: ReadingBatch, facts: Sequence[FactsUpdate] = ()) -> Applied:
         """Take in a batch, with what devices say of themselves between its messages."""

@@ -1,7 +1,5 @@
 """One rule over one lane set: its conditions compiled, its states, and the findings they give."""
 
-from itertools import chain
-
 import numpy as np
 
 from rules.batch import Bool, Int64
@@ -280,8 +278,3 @@ class RuleLanes:
         if entry is not None and entry.kind == "text":
             return self._symbols.texts[int(value)]
         return value
-
-
-def kinds(rules: tuple[Rule, ...]) -> set[str]:
-    """Return the component kinds that rules make lanes of."""
-    return set(chain.from_iterable([rule.each] if rule.each else [] for rule in rules))
