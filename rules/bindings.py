@@ -131,7 +131,7 @@ class View:
             if view is None:
                 view = WindowView(lanes.windows[(column, bound.window_ms)], rows, self._t)
                 self._views[key] = view
-            return bound.function.evaluate(view, bound.window_ms)
+            return bound.function.evaluate(view, bound.window_ms, 0.0)
 
         return self._prefer_own(bound.source, evaluate)
 

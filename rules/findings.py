@@ -1,10 +1,13 @@
-"""What the engine says: a rule became suspected in a lane, its second signals changed, it cleared."""
+"""What the engine says: a rule became suspected in a lane, it cleared, it flaps, its severity changed."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from rules.model import Rule
+from rules.model import Rule, Severity
 from rules.symbols import DeviceId
+
+#: ``flapping`` and ``steady`` begin and end a time in which the rule changes too often to be acted on.
+FindingKind = Literal["suspected", "ways", "severity", "cleared", "flapping", "steady"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,11 @@ class Finding:
         at: device time, ms; for silence the arrival time at which it became one.
         arrival: time of arrival of what decided, ms.
         ways: for each way of the rule's confirmation whether it holds now; probes and engineers never do.
+        severity: of the fault from here on; the rule's own where no further condition says otherwise.
+        changes: how often the lane became suspected or cleared within the rule's flapping window.
     """
 
-    kind: Literal["suspected", "ways", "cleared"]
+    kind: FindingKind
     position: int
     at: int
     arrival: int
@@ -44,3 +49,5 @@ class Finding:
     component: str
     ways: tuple[bool, ...]
     observations: tuple[Observation, ...]
+    severity: Severity
+    changes: int = 0

@@ -104,6 +104,7 @@ def load_rules(sources: Iterable[str | Path]) -> RuleSet:
             high=entry.high,
             values=tuple(entry.values),
             period_ms=entry.period,
+            wraps=entry.wraps,
         )
         for _, pack in packs
         for name, entry in pack.signals.items()
@@ -260,6 +261,11 @@ class _RuleReader:
             clear_hold_ms=entry.clear_hold,
             confirm=confirm,
             severity=entry.severity,
+            severities=(),
+            limits=tuple(entry.limits.items()),
+            overrides=(),
+            flapping=None,
+            schedule=None,
             evidence=tuple(entry.evidence),
             source=entry.source,
             parts=tuple(entry.parts),

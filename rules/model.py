@@ -47,6 +47,46 @@ class ConfirmEntry(Entry):
     all_of: Annotated[list[WayEntry], Field(min_length=1)] | None = None
 
 
+class FlappingEntry(Entry):
+    """How many changes between suspected and cleared within a window are too many, and when it is over."""
+
+    window: Duration
+    start: Annotated[int, Field(ge=2)]
+    stop: Annotated[int, Field(ge=0)]
+
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+
+
+class ScheduleEntry(Entry):
+    """When a rule looks, in the site's local time: the device's fact ``time_zone``, else ``zone``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    days: Annotated[list[Day], Field(min_length=1)] = list(DAYS)  # type: ignore[arg-type]
+    begin: Annotated[ClockTime, Field(alias="from")] = "00:00"
+    end: Annotated[ClockTime, Field(alias="to")] = "24:00"
+    zone: str | None = None
+
+
+class SeverityEntry(Entry):
+    """Conditions under which a suspected fault has another severity than the rule's own."""
+
+    minor: str | None = None
+    major: str | None = None
+    critical: str | None = None
+
+
+class OverrideEntry(Entry):
+    """Other limits of a rule, for some devices."""
+
+    rule: str
+    for_devices: dict[str, Pattern]
+    limits: Annotated[dict[str, float], Field(min_length=1)]
+
+
 class RuleEntry(Entry):
     """A rule of a pack, contract section 9."""
 
@@ -59,6 +99,10 @@ class RuleEntry(Entry):
     clear_hold: Duration = 0
     confirm: ConfirmEntry | None = None
     severity: Severity = "major"
+    severity_when: SeverityEntry = SeverityEntry()
+    limits: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], float] = {}
+    flapping: FlappingEntry | None = None
+    schedule: ScheduleEntry | None = None
     evidence: list[str] = []
     source: str = ""
     title: str | None = None
@@ -76,6 +120,7 @@ class SignalEntry(Entry):
     high: float | None = None
     values: list[str] = []
     period: Duration | None = None
+    wraps: Annotated[float, Field(gt=0)] | None = None
 
 
 class PackEntry(Entry):
@@ -83,7 +128,8 @@ class PackEntry(Entry):
 
     pack: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
     signals: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")], SignalEntry] = {}
-    rules: list[RuleEntry]
+    rules: list[RuleEntry] = []
+    overrides: list[OverrideEntry] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +161,57 @@ class EngineerWay:
 
 Way = ProbeWay | AlsoWay | HeldWay | EngineerWay
 
+#: Patterns by ``class``, ``tenant``, ``model``, ``firmware`` or any fact; all of them must fit.
+Selector = tuple[tuple[str, tuple[Scalar, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityStep:
+    """A severity other than the rule's own while a condition is true."""
+
+    severity: Severity
+    condition: Node
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flapping:
+    """So many changes within a window are too many, until so few are left.
+
+    Attributes:
+        start: changes within the window at which the rule is flapping.
+        stop: changes within the window at which it no longer is; less than `start`.
+    """
+
+    window_ms: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a rule looks; at other times its conditions are unknown.
+
+    Attributes:
+        days: 0 is Monday; a span that passes midnight belongs to the day on which it begins.
+        begin: minutes after local midnight.
+        end: minutes after local midnight, excluded; at or before `begin` it is on the next day.
+        zone: where the device states no ``time_zone``; None makes the schedule unknown there.
+    """
+
+    days: frozenset[int]
+    begin: int
+    end: int
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Other limits of a rule for some devices; of several that fit, the last loaded counts."""
+
+    selector: Selector
+    limits: tuple[tuple[str, float], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
@@ -134,9 +231,10 @@ class Rule:
 
     Attributes:
         order: its place among all rules that are loaded together.
-        selector: patterns by ``class``, ``tenant``, ``model``, ``firmware`` or any fact.
         each: component kind of its lanes, ``""`` for the device itself.
         clear_when: None stands for "`when` is false".
+        severities: most severe first; the first whose condition is true counts.
+        limits: thresholds by name, which ``limit("name")`` reads.
         evidence: further signals whose values go with a finding.
         text: `when` as written.
         clear_text: `clear_when` as written.
@@ -148,7 +246,7 @@ class Rule:
     pack: str
     fault: str
     title: str | None
-    selector: tuple[tuple[str, tuple[Scalar, ...]], ...]
+    selector: Selector
     each: str
     when: Node
     hold_ms: int
@@ -156,6 +254,11 @@ class Rule:
     clear_hold_ms: int
     confirm: Confirmation | None
     severity: Severity
+    severities: tuple[SeverityStep, ...]
+    limits: tuple[tuple[str, float], ...]
+    overrides: tuple[Override, ...]
+    flapping: Flapping | None
+    schedule: Schedule | None
     evidence: tuple[str, ...]
     source: str
     parts: tuple[str, ...]

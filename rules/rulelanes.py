@@ -211,6 +211,7 @@ class RuleLanes:
                 component=self.component(int(rows[index])),
                 ways=tuple(bool(ways[index] >> bit & 1) for bit in range(self._ways)),
                 observations=self._observe(rows[index : index + 1]),
+                severity=self.rule.severity,
             )
             for index in np.flatnonzero(told).tolist()
         )

@@ -24,6 +24,7 @@ class Signal:
         high: largest plausible number, None when unbounded.
         values: texts that are expected, empty when any text may come.
         period_ms: declared distance of successive readings, None when devices differ.
+        wraps: value at which a counter goes on from zero, None when a smaller value is a reset.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Signal:
     high: float | None = None
     values: tuple[str, ...] = ()
     period_ms: int | None = None
+    wraps: float | None = None
 
 
 class Catalogue:
@@ -75,6 +77,7 @@ def load_catalogue() -> Catalogue:
                 low=entry.get("low"),
                 high=entry.get("high"),
                 values=tuple(entry.get("values", ())),
+                wraps=entry.get("wraps"),
             )
             for name, entry in entries.items()
         ]

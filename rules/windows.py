@@ -14,9 +14,14 @@ import numpy.typing as npt
 
 from rules.batch import Bool, Float64, Int64
 
-BUCKETS_IN_WINDOW = 60
+BUCKETS = 60
 _MOST_SLOTS = 64
 _NEVER = np.iinfo(np.int64).min
+
+
+def total(buckets: Float64) -> Float64:
+    """Return [N] float64: the sums of [J, N] buckets."""
+    return np.asarray(buckets.sum(axis=0))
 
 
 class WindowView:
@@ -65,7 +70,7 @@ class Window:
 
     def __init__(self, window_ms: int, accumulators: frozenset[str], capacity: int) -> None:
         self.window_ms = window_ms
-        self.width_ms = max(1, window_ms // BUCKETS_IN_WINDOW)
+        self.width_ms = max(1, window_ms // BUCKETS)
         self.number = np.full((capacity, 2), _NEVER, dtype=np.int64)
         self.latest = np.full((capacity, 2), _NEVER, dtype=np.int64)
         self.head = np.zeros(capacity, dtype=np.int64)

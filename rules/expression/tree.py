@@ -40,13 +40,49 @@ class FactValue:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitValue:
+    """A threshold of the rule, by its name among the rule's `limits`; models may override it."""
+
+    name: str
+    type: Type = "number"
+
+
+@dataclass(frozen=True, slots=True)
 class WindowValue:
-    """A function over the readings of a signal in (t - window, t]."""
+    """A function over the readings of a signal in (t - window, t].
+
+    Attributes:
+        parameter: what the function takes beside: the quantile in [0, 1], the milliseconds of a forecast.
+    """
 
     function: str
     signal: str
     component: str
     window_ms: int
+    parameter: float = 0.0
+    type: Type = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class TimesTrue:
+    """``n_of(condition, n, window)``: the condition was true at n readings or more in (t - window, t].
+
+    A reading is an evaluation at which a signal of the condition was new. Unknown when the window holds no
+    reading at which the condition was known.
+    """
+
+    condition: "Node"
+    least: int
+    window_ms: int
+    type: Type = "boolean"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDistance:
+    """``peers(x)``: how many scaled MADs the lane is away from the median of its peers."""
+
+    signal: str
+    component: str
     type: Type = "number"
 
 
@@ -120,7 +156,10 @@ Node = (
     Constant
     | SignalValue
     | FactValue
+    | LimitValue
     | WindowValue
+    | TimesTrue
+    | PeerDistance
     | Absent
     | Arithmetic
     | Comparison

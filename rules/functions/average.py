@@ -7,7 +7,7 @@ from rules.functions.definition import WindowFunction
 from rules.windows import WindowView
 
 
-def evaluate(window: WindowView, _window_ms: int) -> Float64:
+def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the mean, nan without readings."""
     count = window.total("count")
     return np.where(count > 0, window.total("sum") / np.maximum(count, 1.0), np.nan)

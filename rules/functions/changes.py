@@ -7,10 +7,12 @@ from rules.functions.definition import WindowFunction
 from rules.windows import WindowView
 
 
-def evaluate(window: WindowView, _window_ms: int) -> Float64:
+def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the number of changes, nan without readings, 0 with one."""
     changed = window.total("changes") + window.total("entry_changes") - window.oldest("entry_changes")
     return np.where(window.any(), changed, np.nan)
 
 
-CHANGES = WindowFunction("changes", frozenset({"changes", "entry_changes"}), evaluate, takes_text=True)
+CHANGES = WindowFunction(
+    "changes", frozenset({"changes", "entry_changes"}), evaluate, takes_text=True, unit="none"
+)

@@ -5,9 +5,9 @@ from rules.functions.definition import WindowFunction
 from rules.windows import WindowView
 
 
-def evaluate(window: WindowView, _window_ms: int) -> Float64:
+def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the number of readings."""
     return window.total("count")
 
 
-COUNT = WindowFunction("count", frozenset({"count"}), evaluate, takes_text=True)
+COUNT = WindowFunction("count", frozenset({"count"}), evaluate, takes_text=True, unit="none")

@@ -5,7 +5,7 @@ from rules.functions.definition import WindowFunction
 from rules.windows import WindowView
 
 
-def evaluate(window: WindowView, _window_ms: int) -> Float64:
+def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the difference, nan without readings, 0 with one."""
     return window.newest("last") - window.oldest("first")
 

@@ -7,7 +7,7 @@ from rules.functions.definition import WindowFunction
 from rules.windows import WindowView
 
 
-def evaluate(window: WindowView, _window_ms: int) -> Float64:
+def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the sum, nan without readings."""
     return np.where(window.any(), window.total("sum"), np.nan)
 
