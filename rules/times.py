@@ -10,8 +10,11 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 _UNITS_MS = {"s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
-_DURATION = re.compile(r"(\d+)([smhd])")
+_DURATION = re.compile(r"(\d{1,15})([smhd])")
 _UNIT_WORDS = (("d", DAY_MS), ("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS))
+
+#: Longest duration: a hundred years, which fit into what a device's clock can say.
+LONGEST_MS = 36_500 * DAY_MS
 
 #: Last instant that `datetime` can print, 9999-12-31T23:59:59.999Z; devices with broken clocks go further.
 MAX_INSTANT_MS = 253_402_300_799_999
@@ -29,6 +32,8 @@ def parse_duration(text: str) -> int:
         position = match.end()
     if position == 0 or position != len(text):
         raise ValueError(f"expected a duration such as 30s, 10m, 2h or 7d, got {text!r}")
+    if total > LONGEST_MS:
+        raise ValueError(f"expected a duration of at most {LONGEST_MS // DAY_MS}d, got {text!r}")
     return total
 
 
