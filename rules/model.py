@@ -1,7 +1,7 @@
 """A rule pack as its author writes it (pydantic) and a rule as the engine takes it."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -21,8 +21,35 @@ def _duration(value: object) -> int:
     raise ValueError("expected a duration such as 30s, 10m, 2h or 7d")
 
 
+def _span(value: object) -> int:
+    if milliseconds := _duration(value):
+        return milliseconds
+    raise ValueError("expected a duration longer than 0s")
+
+
 #: Milliseconds, written as ``10m``.
 Duration = Annotated[int, BeforeValidator(_duration)]
+#: The same, and more than none.
+Span = Annotated[int, BeforeValidator(_span)]
+#: A finite number, written as one.
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+_NAME = r"^[A-Za-z0-9_.-]{1,100}$"
+_SIGNAL = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$"
+_LIMIT = r"^[a-z][a-z0-9_]{0,99}$"
+_ACTION = r"^[a-z0-9_.]{1,64}$"
+_CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
+#: What the patterns ask for, in words.
+PATTERN_WORDS = {
+    _NAME: "letters, digits, _ . - and at most 100 of them",
+    _SIGNAL: "small letters, digits and _ in two or more parts with dots between, such as well.pressure",
+    _LIMIT: "a small letter, then small letters, digits and _",
+    _ACTION: "small letters, digits, _ and dots, at most 64, such as disk.self_test",
+    _CLOCK_TIME: 'a time of day from "00:00" to "24:00"',
+}
+
+Name = Annotated[str, Field(pattern=_NAME)]
+LimitName = Annotated[str, Field(pattern=_LIMIT)]
 
 
 class Entry(BaseModel):
@@ -34,7 +61,7 @@ class Entry(BaseModel):
 class WayEntry(Entry):
     """One way to confirm: exactly one of its keys is given."""
 
-    probe: Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,64}$")] | None = None
+    probe: Annotated[str, Field(pattern=_ACTION)] | None = None
     also: str | None = None
     held: Duration | None = None
     engineer: Literal[True] | None = None
@@ -50,14 +77,15 @@ class ConfirmEntry(Entry):
 class FlappingEntry(Entry):
     """How many changes between suspected and cleared within a window are too many, and when it is over."""
 
-    window: Duration
-    start: Annotated[int, Field(ge=2)]
-    stop: Annotated[int, Field(ge=0)]
+    window: Span
+    start: Annotated[int, Field(strict=True, ge=2)]
+    stop: Annotated[int, Field(strict=True, ge=0)]
 
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+#: Monday first.
+DAYS: tuple[Day, ...] = get_args(Day)
+ClockTime = Annotated[str, Field(pattern=_CLOCK_TIME)]
 
 
 class ScheduleEntry(Entry):
@@ -65,18 +93,18 @@ class ScheduleEntry(Entry):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    days: Annotated[list[Day], Field(min_length=1)] = list(DAYS)  # type: ignore[arg-type]
+    days: Annotated[list[Day], Field(min_length=1)] = list(DAYS)
     begin: Annotated[ClockTime, Field(alias="from")] = "00:00"
     end: Annotated[ClockTime, Field(alias="to")] = "24:00"
     zone: str | None = None
 
 
 class SeverityEntry(Entry):
-    """Conditions under which a suspected fault has another severity than the rule's own."""
+    """Conditions under which a suspected fault has another severity than the rule's own, worst first."""
 
-    minor: str | None = None
-    major: str | None = None
     critical: str | None = None
+    major: str | None = None
+    minor: str | None = None
 
 
 class OverrideEntry(Entry):
@@ -84,14 +112,14 @@ class OverrideEntry(Entry):
 
     rule: str
     for_devices: dict[str, Pattern]
-    limits: Annotated[dict[str, float], Field(min_length=1)]
+    limits: Annotated[dict[LimitName, Number], Field(min_length=1)]
 
 
 class RuleEntry(Entry):
     """A rule of a pack, contract section 9."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
-    fault: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+    id: Name
+    fault: Name
     for_devices: dict[str, Pattern] = {}
     when: str
     hold: Duration = 0
@@ -100,7 +128,7 @@ class RuleEntry(Entry):
     confirm: ConfirmEntry | None = None
     severity: Severity = "major"
     severity_when: SeverityEntry = SeverityEntry()
-    limits: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], float] = {}
+    limits: dict[LimitName, Number] = {}
     flapping: FlappingEntry | None = None
     schedule: ScheduleEntry | None = None
     evidence: list[str] = []
@@ -116,18 +144,18 @@ class SignalEntry(Entry):
     title: str
     kind: Literal["number", "boolean", "text"] = "number"
     unit: str = ""
-    low: float | None = None
-    high: float | None = None
+    low: Number | None = None
+    high: Number | None = None
     values: list[str] = []
-    period: Duration | None = None
-    wraps: Annotated[float, Field(gt=0)] | None = None
+    period: Span | None = None
+    wraps: Annotated[Number, Field(gt=0)] | None = None
 
 
 class PackEntry(Entry):
-    """A pack file."""
+    """A pack file; one of the sections at least is there."""
 
-    pack: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
-    signals: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")], SignalEntry] = {}
+    pack: Name
+    signals: dict[Annotated[str, Field(pattern=_SIGNAL)], SignalEntry] = {}
     rules: list[RuleEntry] = []
     overrides: list[OverrideEntry] = []
 

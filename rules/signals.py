@@ -8,6 +8,8 @@ from typing import Literal
 
 import yaml
 
+from rules.times import parse_duration
+
 SignalKind = Literal["number", "boolean", "text"]
 
 
@@ -77,6 +79,7 @@ def load_catalogue() -> Catalogue:
                 low=entry.get("low"),
                 high=entry.get("high"),
                 values=tuple(entry.get("values", ())),
+                period_ms=parse_duration(entry["period"]) if "period" in entry else None,
                 wraps=entry.get("wraps"),
             )
             for name, entry in entries.items()
