@@ -73,12 +73,21 @@ class Standing(BaseModel):
         suspected: not cleared since.
         ways: for each way of its confirmation whether it holds now; probes are looked up in the case.
         verdict: what its latest suspicion came to.
+        severity: what the rule says of the fault as it now is.
+        flapping: it changes too often to be believed, so it confirms nothing.
     """
 
     suspected_at: int
     suspected: bool = True
     ways: list[bool] = []
     verdict: Literal["waiting", "confirmed", "refuted"] = "waiting"
+    severity: Severity = "major"
+    flapping: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether the rule suspects the fault and nothing has confirmed or refuted it."""
+        return self.suspected and self.verdict == "waiting"
 
 
 class Case(BaseModel):
@@ -88,6 +97,7 @@ class Case(BaseModel):
         case_id: derived from device, component, fault and onset.
         component: ``""`` when the fault is the device's own.
         rule: the rule that suspected first.
+        severity: the highest that a rule which suspects the fault gives it.
         onset: device time of the first suspicion, ms.
         updated: time of the last change, ms.
         reason: the last reason, the answer to "why (not) an order?".
@@ -166,3 +176,13 @@ class Command(BaseModel):
     component: str
     args: dict[str, object] = {}
     expires: int  # arrival clock, ms
+
+
+class OrderSeverity(BaseModel):
+    """An order's fault has another severity since `at`, ms since 1970 UTC."""
+
+    model_config = ConfigDict(frozen=True)
+
+    order_id: str
+    severity: Severity
+    at: int

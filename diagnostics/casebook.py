@@ -8,12 +8,13 @@ way of confirmation:
               -> cleared before anything confirmed it
 
 While a probe is out, the case waits for its reply or its deadline; only then do the other ways count. The
-deadline runs on arrival time, everything else on device time.
+deadline runs on arrival time, everything else on device time. A rule that flaps confirms nothing until it is
+steady again.
 """
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
-from typing import get_args
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, get_args
 
 from diagnostics import wording
 from diagnostics.case import Case, CaseState, Command, Evidence, Probe, ReplyState, Standing
@@ -21,12 +22,22 @@ from diagnostics.decision import Outcome, Reason, Scalar
 from diagnostics.faults import FaultCatalogue
 from diagnostics.journal import Journal, Verdict
 from diagnostics.naming import derived
+from diagnostics.standings import believe_again, hold_back, regrade, withdraw
 from rules.findings import Finding
 from rules.model import AlsoWay, EngineerWay, HeldWay, ProbeWay, Rule
 from rules.symbols import DeviceId
 from rules.times import MINUTE_MS
 
 Key = tuple[DeviceId, str, str]
+
+
+class RuleLane(NamedTuple):
+    """A rule in one lane."""
+
+    device: DeviceId
+    component: str
+    rule: str
+
 
 #: Contract section 9: a probe that is not answered within 30 minutes of arrival time has expired.
 DEFAULT_PROBE_DEADLINE_MS = 30 * MINUTE_MS
@@ -48,6 +59,7 @@ class CaseBook:
         self._cases: dict[Key, Case] = {}
         self._pending: dict[str, Key] = {}  # probes of the cases that have no final answer, by probe id
         self._deadlines: list[tuple[int, str]] = []  # heap of (deadline, probe id)
+        self._flapping: set[RuleLane] = set()  # remembered beyond the cases that end meanwhile
         self.journal = Journal()
 
     # What comes in
@@ -60,7 +72,13 @@ class CaseBook:
             return
         case = self._cases.get(key)
         standing = case.standings.get(finding.rule.id) if case else None
+        if finding.kind in ("flapping", "steady"):
+            self._flap(case, standing, finding)
+            return
         if case is None or standing is None or not standing.suspected:
+            return
+        if finding.kind == "severity":
+            self._grade(case, standing, finding)
             return
         standing.ways = list(finding.ways)
         if finding.kind == "cleared":
@@ -181,18 +199,43 @@ class CaseBook:
         return not (
             case.is_open
             or case.order_id
-            or any(standing.suspected for standing in case.standings.values())
+            or any(standing.suspected or standing.flapping for standing in case.standings.values())
             or any(_answerable(case, probe) for probe in case.probes)
         )
 
-    # Recovery
+    # Recovery and other rules
+
+    def take_rules(self, rules: Iterable[Rule], kept: Collection[str], at: int) -> None:
+        """Go on with other rules.
+
+        Args:
+            rules: those in force from now on.
+            kept: ids of those that say what they said before. What the others suspected is withdrawn, also
+                of those that exist still: they start quiet.
+            at: ms, arrival clock.
+        """
+        self._rules = {rule.id: rule for rule in rules}
+        self._flapping = {lane for lane in self._flapping if lane.rule in kept}
+        for case in list(self._cases.values()):
+            for rule_id, standing in case.standings.items():
+                if standing.suspected and rule_id not in kept:
+                    withdraw(self.journal, case, rule_id, changed=rule_id in self._rules, at=at)
+
+    def __contains__(self, case: Case) -> bool:
+        """Return whether a case is in the book: something can still happen to it."""
+        return self._cases.get(_key_of(case)) is case
 
     def snapshot(self) -> list[Case]:
-        """Return all that must be known to go on."""
+        """Return all cases that must be known to go on."""
         return list(self._cases.values())
 
-    def restore(self, cases: Sequence[Case]) -> None:
+    def flapping(self) -> list[RuleLane]:
+        """Return where rules flap, in order of names."""
+        return sorted(self._flapping)
+
+    def restore(self, cases: Sequence[Case], flapping: Iterable[RuleLane] = ()) -> None:
         """Go on from a snapshot."""
+        self._flapping.update(flapping)
         for case in cases:
             key = _key_of(case)
             self._cases[key] = case
@@ -224,10 +267,16 @@ class CaseBook:
         elif reopened:
             case.state = CaseState.SUSPECTED
             case.ended_at = None
-        case.standings[rule.id] = Standing(suspected_at=finding.at, ways=list(finding.ways))
+        before = case.standings.get(rule.id)
+        standing = case.standings[rule.id] = Standing(
+            suspected_at=finding.at,
+            ways=list(finding.ways),
+            severity=finding.severity,
+            flapping=before is not None and before.flapping,
+        )
         self._add_evidence(case, finding)
         self._touch(case, finding.at)
-        values = {observation.signal: observation.value for observation in finding.observations}
+        values = _observed(finding)
         reason = Reason.WAITING_CONFIRMATION if rule.confirm else Reason.SUSPECTED
         reason = Reason.REOPENED if reopened else reason
         self.journal.event(case, rule.id, "suspected", finding.at, reason)
@@ -242,12 +291,47 @@ class CaseBook:
             text=wording.suspected(case, rule, reopened),
             values=values,
         )
+        why = wording.suspects_too(rule, finding.severity)
+        regrade(self.journal, case, rule.id, at=finding.at, why=why, values=values)
         if case.state == CaseState.SUSPECTED:
-            case.reason = Reason.WAITING_CONFIRMATION
+            case.reason = Reason.FLAPPING if standing.flapping else Reason.WAITING_CONFIRMATION
+        if RuleLane(key[0], key[1], rule.id) in self._flapping and not standing.flapping:
+            hold_back(self.journal, case, standing, finding)
+        self._pursue(case, standing, finding)
+
+    def _pursue(self, case: Case, standing: Standing, finding: Finding) -> None:
+        """Seek the confirmation of a suspicion, unless its rule flaps: no device is asked at every turn."""
+        rule = finding.rule
+        if standing.flapping:
+            return
+        if case.state == CaseState.SUSPECTED:
             for way in rule.confirm.ways if rule.confirm else ():
                 if isinstance(way, ProbeWay):
                     self._send_probe(case, rule, way, finding)
         self._settle(case, rule, finding.at, finding.arrival)
+
+    def _grade(self, case: Case, standing: Standing, finding: Finding) -> None:
+        standing.severity = finding.severity
+        self._add_evidence(case, finding)
+        self._touch(case, finding.at)
+        why = wording.by_rule(finding.rule, finding.severity)
+        regrade(self.journal, case, finding.rule.id, at=finding.at, why=why, values=_observed(finding))
+
+    def _flap(self, case: Case | None, standing: Standing | None, finding: Finding) -> None:
+        """Begin or end to hold back a rule that comes and goes too often."""
+        lane = RuleLane(finding.device, finding.component, finding.rule.id)
+        begins = finding.kind == "flapping"
+        (self._flapping.add if begins else self._flapping.discard)(lane)
+        if case is None or standing is None or standing.flapping == begins:
+            return
+        self._touch(case, finding.at)
+        if begins:
+            hold_back(self.journal, case, standing, finding)
+            return
+        believe_again(self.journal, case, standing, finding)
+        if standing.waits and case.is_open:
+            standing.ways = list(finding.ways)
+            self._pursue(case, standing, finding)
 
     def _new_case(self, key: Key, finding: Finding) -> Case:
         device, component, code = key
@@ -262,7 +346,7 @@ class CaseBook:
             fault=code,
             title=rule.title or (fault.title if fault else code),
             rule=rule.id,
-            severity=rule.severity,
+            severity=finding.severity,
             onset=finding.at,
             updated=finding.at,
         )
@@ -270,8 +354,11 @@ class CaseBook:
     def _send_probe(self, case: Case, rule: Rule, way: ProbeWay, finding: Finding) -> None:
         if any(probe.action == way.action and probe.pending for probe in case.probes):
             return  # another rule of the case asks the same; its answer serves both
+        probe_id = derived("P-", case.case_id, way.action, case.standings[rule.id].suspected_at)
+        if finding.kind == "steady" and any(probe.probe_id == probe_id for probe in case.probes):
+            return  # it was asked when the fault was suspected
         probe = Probe(
-            probe_id=derived("P-", case.case_id, way.action, finding.at),
+            probe_id=probe_id,
             rule=rule.id,
             action=way.action,
             component=case.component,
@@ -298,7 +385,7 @@ class CaseBook:
     def _settle(self, case: Case, rule: Rule, at: int, arrival: int) -> None:
         """Confirm a rule's suspicion when its ways suffice."""
         standing = case.standings[rule.id]
-        if not standing.suspected or standing.verdict != "waiting" or not case.is_open:
+        if not standing.waits or standing.flapping or not case.is_open:
             return
         confirmed_by = self._confirmation(case, rule, standing)
         if confirmed_by is None:
@@ -344,7 +431,7 @@ class CaseBook:
 
     def _refute(self, case: Case, rule_id: str, probe: Probe, arrival: int) -> None:
         standing = case.standings[rule_id]
-        if standing.verdict != "waiting" or not case.is_open:
+        if not standing.waits or not case.is_open:
             return
         standing.verdict = "refuted"
         text = wording.refuted(probe)
@@ -368,7 +455,7 @@ class CaseBook:
         rule = finding.rule
         standing.suspected = False
         self._touch(case, finding.at)
-        values = {observation.signal: observation.value for observation in finding.observations}
+        values = _observed(finding)
         waiting = standing.verdict == "waiting"
         reason = Reason.CLEARED_BEFORE_CONFIRMATION if waiting else Reason.CLEARED
         self.journal.event(case, rule.id, "cleared", finding.at, reason)
@@ -387,6 +474,8 @@ class CaseBook:
                 case.reason = reason
             case.state = CaseState.CLEARED
             case.ended_at = finding.at
+        why = wording.suspects_no_longer(rule.id)
+        regrade(self.journal, case, rule.id, at=finding.at, why=why, values=values)
 
     def _asking(self, case: Case, action: str) -> list[str]:
         """Return the rules of a case that asked for a probe."""
@@ -420,6 +509,10 @@ class CaseBook:
 
 def _key_of(case: Case) -> Key:
     return (DeviceId(case.tenant, case.device_class, case.device), case.component, case.fault)
+
+
+def _observed(finding: Finding) -> dict[str, Scalar]:
+    return {observation.signal: observation.value for observation in finding.observations}
 
 
 def _answerable(case: Case, probe: Probe) -> bool:

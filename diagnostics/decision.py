@@ -35,6 +35,9 @@ class Reason(StrEnum):
     PROBE_RUNNING = "probe_running"
     PROBE_INCONCLUSIVE = "probe_inconclusive"  # unsupported, error
     PROBE_EXPIRED = "probe_expired"
+    STEADY = "steady"  # a rule that flapped no longer does
+    SEVERITY_CHANGED = "severity_changed"
+    RULE_WITHDRAWN = "rule_withdrawn"  # it is no longer among the packs, or says something else now
 
 
 Outcome = Literal["order", "no_order", "pending", "note"]

@@ -1,9 +1,9 @@
-"""What changes while findings and replies are worked on: cases, events, decisions, commands, verdicts."""
+"""What changes while findings and replies are worked on: cases, events, decisions, commands, orders."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from diagnostics.case import Case, CaseEvent, Command
+from diagnostics.case import Case, CaseEvent, Command, OrderSeverity
 from diagnostics.decision import Decision, Outcome, Reason, Scalar
 from diagnostics.naming import derived
 from diagnostics.wording import EventName
@@ -36,6 +36,7 @@ class Journal:
     decisions: list[Decision] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    severities: list[OrderSeverity] = field(default_factory=list)
 
     def event(self, case: Case, rule: str, event: EventName, at: int, reason: Reason) -> None:
         """Note a step in the life of a case."""

@@ -1,9 +1,9 @@
 """The sentences of the ledger: what was decided, in the words of the person who reads it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
-from diagnostics.case import Case, Probe
+from diagnostics.case import Case, Probe, Severity
 from diagnostics.decision import Reason, Scalar
 from rules.model import AlsoWay, HeldWay, ProbeWay, Rule
 from rules.times import format_duration, to_rfc3339
@@ -140,6 +140,56 @@ def already_open(case: Case, confirmed_by: str) -> str:
         f"order {case.order_id} is open for it already" if case.order_id else "the case is confirmed already"
     )
     return f"Confirmed by {confirmed_by}; {joined}."
+
+
+def by_rule(rule: Rule, severity: Severity) -> str:
+    """Return why a rule gives a fault this severity."""
+    steps = [step.text for step in rule.severities if step.severity == severity]
+    if steps:
+        return f"rule {rule.id} finds {steps[0]}"
+    return f"rule {rule.id} finds nothing that makes it more or less"
+
+
+def suspects_too(rule: Rule, severity: Severity) -> str:
+    """Return that a severity is that of a rule which came to suspect the fault."""
+    return f"rule {rule.id} suspects it and says {severity}"
+
+
+def suspects_no_longer(rule: str) -> str:
+    """Return that the severity is what the other rules say."""
+    return f"rule {rule} no longer suspects it"
+
+
+def severity_changed(before: Severity, after: Severity, why: str, values: Mapping[str, Scalar]) -> str:
+    """Return that the severity of a case is another one now, with the values that say so."""
+    seen = ", ".join(f"{name} {shown(value)}" for name, value in values.items())
+    return f"From {before} to {after}: {why}{f'; {seen}' if seen else ''}."
+
+
+def flapping(rule: Rule, changes: int, waiting: bool) -> str:
+    """Return that a rule changes too often to be believed, and what follows from that."""
+    within = f" within {format_duration(rule.flapping.window_ms)}" if rule.flapping else ""
+    text = f"Rule {rule.id} changed {changes} times between suspected and cleared{within}."
+    if waiting:
+        return f"{text} It comes and goes too often to be believed: no order until it is steady."
+    return f"{text} Until it is steady it confirms nothing new; what is confirmed stays."
+
+
+def steady(rule: Rule, changes: int, waiting: bool) -> str:
+    """Return that a rule no longer flaps."""
+    times = "once" if changes == 1 else f"{changes} times"
+    within = f" within {format_duration(rule.flapping.window_ms)}" if rule.flapping else ""
+    text = f"Rule {rule.id} is steady again: it changed {times}{within}."
+    return f"{text} It still suspects the fault and is judged as it stands." if waiting else text
+
+
+def withdrawn(rule: str, case: Case, *, changed: bool, confirmed: bool) -> str:
+    """Return that the rule behind a suspicion is gone or says something else now."""
+    what = f"Rule {rule} was changed and starts anew" if changed else f"Rule {rule} is no longer in the packs"
+    if not confirmed:
+        return f"{what}: its suspicion is withdrawn."
+    order = f"; order {case.order_id} stays open until it is closed" if case.order_id else ""
+    return f"{what}. What it had confirmed stays confirmed{order}."
 
 
 #: What is said of a probe, by reason.
