@@ -22,7 +22,7 @@ from diagnostics.orders.registry import Registry
 from gateway.ports import DeviceRecord, Inbound, LedgerWrite, Notice, Rejected
 from gateway.wire.reasons import QuarantineReason
 from rules.batch import Bool, ReadingBatch
-from rules.engine import Engine, FactsUpdate
+from rules.engine import Engine, FactsUpdate, RuleStanding
 from rules.findings import Finding
 from rules.loader import RuleSet
 from rules.snapshot import Arrays
@@ -55,6 +55,7 @@ class Effects:
             be kept already.
         late: [M] bool, messages that were not evaluated because they came too late.
         decided_at: arrival of the deciding message, ms, by order id.
+        findings: of the rules, in order; what came of them stands in `write`.
     """
 
     readings: ReadingBatch
@@ -64,6 +65,7 @@ class Effects:
     repeated: Bool
     late: Bool
     decided_at: dict[str, int] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 class Pipeline:
@@ -113,14 +115,22 @@ class Pipeline:
             repeated=applied.repeated,
             late=applied.late,
             decided_at=decided_at,
+            findings=tuple(applied.findings),
         )
 
     def tick(self, now: int) -> Effects:
         """Let arrival time pass: silences and deadlines."""
         write = LedgerWrite()
-        decided_at = self._pursue(self._engine.tick(now), [], [], write) | self._expire(now, write)
+        findings = self._engine.tick(now)
+        decided_at = self._pursue(findings, [], [], write) | self._expire(now, write)
         nothing = np.zeros(0, dtype=np.bool_)
-        return Effects(EMPTY, (), write, self._take(write), nothing, nothing, decided_at)
+        return Effects(
+            EMPTY, (), write, self._take(write), nothing, nothing, decided_at, findings=tuple(findings)
+        )
+
+    def states(self, device: DeviceId) -> list[RuleStanding]:
+        """Return where each rule that is for a device stands in each of its lanes."""
+        return self._engine.states(device)
 
     def not_listening(self, gap_ms: int) -> None:
         """Leave a span out of every silence: the gateway itself was not listening."""

@@ -17,8 +17,9 @@ from rules.batch import Bool, Float64, Int64, ReadingBatch
 from rules.devices import DeviceTable
 from rules.findings import Finding
 from rules.lanes import NEVER, LaneSet
+from rules.lifecycle import State
 from rules.loader import RuleSet
-from rules.model import DEVICE_CLASSES
+from rules.model import DEVICE_CLASSES, Rule
 from rules.rulelanes import RuleLanes
 from rules.selector import classes_of
 from rules.snapshot import (
@@ -32,7 +33,7 @@ from rules.snapshot import (
     save_rule,
     save_symbols,
 )
-from rules.symbols import Symbols
+from rules.symbols import DeviceId, Symbols
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,22 @@ class Applied:
     findings: list[Finding]
     late: Bool
     repeated: Bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStanding:
+    """Where a rule stands in a lane.
+
+    Attributes:
+        component: of the lane, ``""`` for the device's own.
+        since: device time, ms: of the suspicion, or when the hold that runs began, later by what it was
+            paused; None while the rule is quiet.
+    """
+
+    rule: Rule
+    component: str
+    state: State
+    since: int | None
 
 
 @dataclass(slots=True)
@@ -177,6 +194,18 @@ class Engine:
             for lanes in device_class.sets.values():
                 for heard in (lanes.first_heard, *lanes.heard.values()):
                     heard[heard != NEVER] += gap_ms
+
+    def states(self, device: DeviceId) -> list[RuleStanding]:
+        """Return where each rule that is for a device stands in each of its lanes."""
+        number = self._symbols.devices.index.get(device, len(self._row))
+        if number >= len(self._row) or self._row[number] < 0:
+            return []
+        row = self._row[number : number + 1]
+        return [
+            RuleStanding(rule.rule, rule.component(lane), State(int(rule.state[lane])), rule.begun(lane))
+            for rule in self._classes[device.device_class].rules
+            for lane in rule.watched(rule.lanes.children(row)).tolist()
+        ]
 
     def snapshot(self) -> tuple[Arrays, dict[str, Any]]:
         """Return all state: arrays by path, and a document that JSON can hold. The arrays are views."""

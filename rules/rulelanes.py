@@ -222,6 +222,13 @@ class RuleLanes:
             return ""
         return self._symbols.components[int(self.lanes.ordinal[row])]
 
+    def begun(self, row: int) -> int | None:
+        """Return when the lane was suspected, or when the hold that runs began; None while it is quiet."""
+        state = self.state[row]
+        if state == State.QUIET:
+            return None
+        return int(self.suspected_at[row] if state == State.SUSPECTED else self.since[row])
+
     def _confirming(self, view: View, held: Int64, before: Int64) -> Int64:
         """Return [N] int64: a bit for each way that holds. Having been held for its time stays so.
 
