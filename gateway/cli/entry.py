@@ -15,7 +15,9 @@ def main() -> None:
     """Run the command line; its exit status is contract, section 3."""
     signal.signal(signal.SIGINT, leave)
     signal.signal(signal.SIGTERM, leave)
+    from gateway.cli.bench import bench_app
     from gateway.cli.commands import app
     from gateway.cli.outcome import exit_with
 
+    app.add_typer(bench_app, name="bench")
     sys.exit(exit_with(app))
