@@ -4,8 +4,7 @@ A `Pipeline` takes values and returns effects; it performs none. The service per
 acknowledgement, commands, in that order), recovery performs what was missed, replay collects them.
 """
 
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,24 +12,23 @@ import numpy as np
 
 from diagnostics import wording
 from diagnostics.case import Case, Command
-from diagnostics.casebook import CaseBook
+from diagnostics.casebook import CaseBook, RuleLane
 from diagnostics.decision import Reason
 from diagnostics.faults import FaultCatalogue
 from diagnostics.orders.policy import OrderPolicies, decide
 from diagnostics.orders.prefill import order_id, prefill
 from diagnostics.orders.registry import Registry
-from gateway.ports import DeviceRecord, Inbound, LedgerWrite, Notice, Rejected
+from gateway.known import KnownDevices, merge
+from gateway.ports import Inbound, LedgerWrite, Notice, Rejected
+from gateway.rulechange import RuleChange, facts_asked
 from gateway.wire.reasons import QuarantineReason
 from rules.batch import Bool, ReadingBatch
 from rules.engine import Engine, FactsUpdate, RuleStanding
 from rules.findings import Finding
 from rules.loader import RuleSet
-from rules.snapshot import Arrays
+from rules.snapshot import Arrays, fingerprint
 from rules.symbols import DeviceId, Symbols
 from rules.times import MINUTE_MS
-
-#: A device's ``last_seen`` is written to the ledger at most this often while nothing else of it changes.
-SEEN_EVERY_MS = MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +85,25 @@ class Pipeline:
         self._faults = faults
         self._registry = registry
         self._settings = settings
-        self._devices: dict[DeviceId, DeviceRecord] = {}
-        self._written: dict[DeviceId, int] = {}  # last_seen as the ledger has it
+        self._known = KnownDevices(symbols)
+        self._now = 0  # arrival of the last that was taken in
+        self._lines: dict[str, bytes] = {}  # cases of the book as they are saved, by id
 
     def push(self, inbound: Inbound) -> Effects:
         """Take in a decoded batch."""
         readings = inbound.readings
-        changed: dict[DeviceId, DeviceRecord] = {}
+        changed: dict[int, None] = {}  # devices, in order of their change
         rejected: list[Rejected] = []
         notices, updates = self._hear(inbound, changed)
         applied = self._engine.apply(readings, updates)
         write = LedgerWrite()
         decided_at = self._pursue(applied.findings, notices, rejected, write)
         if len(readings):
+            self._now = max(self._now, int(readings.arrival[-1]))
             decided_at |= self._expire(int(readings.arrival[-1]), write)
         self._see(readings, changed)
         write.rejected = [*inbound.rejected, *rejected]
-        write.devices = [
-            DeviceRecord(record.id, dict(record.facts), record.online, record.last_seen)
-            for record in changed.values()
-        ]
+        write.devices = self._known.write(changed)
         return Effects(
             readings=readings,
             notices=tuple(notices),
@@ -123,10 +120,14 @@ class Pipeline:
         write = LedgerWrite()
         findings = self._engine.tick(now)
         decided_at = self._pursue(findings, [], [], write) | self._expire(now, write)
-        nothing = np.zeros(0, dtype=np.bool_)
-        return Effects(
-            EMPTY, (), write, self._take(write), nothing, nothing, decided_at, findings=tuple(findings)
-        )
+        self._now = max(self._now, now)
+        return self._without_messages(write, decided_at, findings)
+
+    def _without_messages(
+        self, write: LedgerWrite, decided_at: dict[str, int], findings: Sequence[Finding]
+    ) -> Effects:
+        none = np.zeros(0, dtype=np.bool_)
+        return Effects(EMPTY, (), write, self._take(write), none, none, decided_at, findings=tuple(findings))
 
     def states(self, device: DeviceId) -> list[RuleStanding]:
         """Return where each rule that is for a device stands in each of its lanes."""
@@ -142,72 +143,68 @@ class Pipeline:
 
     # The steps of a batch
 
-    def _hear(
-        self, inbound: Inbound, changed: dict[DeviceId, DeviceRecord]
-    ) -> tuple[list[Notice], list[FactsUpdate]]:
+    def _hear(self, inbound: Inbound, changed: dict[int, None]) -> tuple[list[Notice], list[FactsUpdate]]:
         """Return the notices that say something new, and what of it the engine must know."""
         kept: list[Notice] = []
         updates = self._introductions(inbound)
         facts: dict[int, dict[str, object]] = {}  # as they will be; `_pursue` states them in their turn
         for notice in inbound.notices:
-            record = self._record(self.symbols.devices[notice.device], notice.arrival)
-            record.last_seen = max(record.last_seen, notice.arrival)
+            self._known.hear(np.array([notice.device]), np.array([notice.arrival]))
+            self._now = max(self._now, notice.arrival)
             if notice.kind == "reply":
                 kept.append(notice)
                 continue
             if notice.kind == "facts":
-                if not _merge(facts.setdefault(notice.device, deepcopy(record.facts)), notice.body):
+                if notice.device not in facts:
+                    facts[notice.device] = self._known.facts(notice.device)
+                if not merge(facts[notice.device], notice.body):
                     continue
                 updates.append(FactsUpdate(notice.position, notice.device, notice.arrival, notice.body))
-            elif record.online != notice.body.get("online"):
-                record.online = bool(notice.body.get("online"))
+            elif self._known.online(notice.device) != notice.body.get("online"):
+                self._known.connect(notice.device, bool(notice.body.get("online")))
             else:
                 continue
             kept.append(notice)
-            self._mark(record, changed)
+            changed[notice.device] = None
         return kept, updates
 
     def _introductions(self, inbound: Inbound) -> list[FactsUpdate]:
         """Return what the registry knows of devices that speak for the first time; their own words win."""
         readings = inbound.readings
-        first: dict[int, tuple[int, int]] = {}
-        numbers, rows = np.unique(readings.device, return_index=True)
-        for number, row in zip(numbers.tolist(), rows.tolist(), strict=True):
-            first[number] = (row, int(readings.arrival[row]))
+        numbers, rows = np.unique(readings.device.astype(np.int64), return_index=True)
+        new = self._known.unknown(numbers)
+        first: dict[int, tuple[int, int]] = {
+            number: (row, int(readings.arrival[row]))
+            for number, row in zip(numbers[new].tolist(), rows[new].tolist(), strict=True)
+        }
         for notice in inbound.notices:
-            if notice.device not in first or notice.position <= first[notice.device][0]:
-                first[notice.device] = (notice.position, notice.arrival)
+            number = notice.device
+            if number in first:
+                if notice.position <= first[number][0]:
+                    first[number] = (notice.position, notice.arrival)
+            elif self._known.unknown(np.array([number]))[0]:
+                first[number] = (notice.position, notice.arrival)
         updates = []
         for number, (position, arrival) in first.items():
-            device = self.symbols.devices[number]
-            if device in self._devices:
-                continue
-            entry = self._registry.devices.get(device)
-            if entry is not None:
-                known = {"model": entry.model, "firmware": entry.firmware}
-                stated = {name: value for name, value in known.items() if value is not None}
+            stated = self._registered(number)
+            if stated is not None:
                 updates.append(FactsUpdate(position, number, arrival, stated))
-            self._record(device, arrival)
+            self._known.introduce(number, arrival)
         return updates
 
-    def _record(self, device: DeviceId, arrival: int) -> DeviceRecord:
-        record = self._devices.get(device)
-        if record is None:
-            record = self._devices[device] = DeviceRecord(device, {}, None, arrival)
-        return record
+    def _registered(self, number: int) -> dict[str, object] | None:
+        """Return what the registry says of a device, None when it does not know it."""
+        entry = self._registry.devices.get(self.symbols.devices[number])
+        if entry is None:
+            return None
+        known = {"model": entry.model, "firmware": entry.firmware}
+        return {name: value for name, value in known.items() if value is not None}
 
-    def _see(self, readings: ReadingBatch, changed: dict[DeviceId, DeviceRecord]) -> None:
+    def _see(self, readings: ReadingBatch, changed: dict[int, None]) -> None:
         """Note when devices were last heard of."""
-        numbers, rows = np.unique(readings.device[::-1], return_index=True)
-        for number, row in zip(numbers.tolist(), rows.tolist(), strict=True):
-            record = self._devices[self.symbols.devices[number]]
-            record.last_seen = max(record.last_seen, int(readings.arrival[len(readings) - 1 - row]))
-            if record.last_seen - self._written.get(record.id, -SEEN_EVERY_MS) >= SEEN_EVERY_MS:
-                self._mark(record, changed)
-
-    def _mark(self, record: DeviceRecord, changed: dict[DeviceId, DeviceRecord]) -> None:
-        self._written[record.id] = record.last_seen
-        changed[record.id] = record
+        numbers, rows = np.unique(readings.device[::-1].astype(np.int64), return_index=True)
+        self._known.hear(numbers, readings.arrival[len(readings) - 1 - rows])
+        changed.update(dict.fromkeys(self._known.due(numbers).tolist()))
 
     def _pursue(
         self,
@@ -222,14 +219,16 @@ class Pipeline:
         """
         decided_at: dict[str, int] = {}
         steps: list[tuple[int, int, int, Finding | Notice]] = []
-        steps += [(f.arrival, f.position, 1, f) for f in findings]
+        steps += [(f.arrival, f.position, _TURN.get(f.kind, 2), f) for f in findings]
         steps += [(n.arrival, n.position, 0, n) for n in notices if n.kind != "status"]
         for arrival, _, _, step in sorted(steps, key=lambda item: item[:3]):
             decided_at |= self._expire(arrival, write)
             if isinstance(step, Finding):
                 self._book.find(step)
             elif step.kind == "facts":
-                _merge(self._devices[self.symbols.devices[step.device]].facts, step.body)
+                facts = self._known.facts(step.device)
+                merge(facts, step.body)
+                self._known.state(step.device, facts)
             elif not self._book.reply(device := self.symbols.devices[step.device], step.body, arrival):
                 detail = f"id {step.body.get('id')!r}: no self test with this id is waited for"
                 reason = QuarantineReason.UNKNOWN_PROBE.value
@@ -247,7 +246,7 @@ class Pipeline:
         for verdict in self._book.take_verdicts():
             case, rule = verdict.case, verdict.rule
             device = DeviceId(case.tenant, case.device_class, case.device)
-            facts = self._devices[device].facts
+            facts = self._known.facts(self.symbols.devices.index[device])
             fault = self._faults.get(case.fault)
             against = decide(case, fault, self._registry, self._settings.policies, facts=facts)
             if against is not None:
@@ -277,44 +276,82 @@ class Pipeline:
         journal = self._book.take_journal()
         write.cases = [case.model_copy(deep=True) for case in journal.cases.values()]
         write.events, write.decisions = journal.events, journal.decisions
+        write.severities = journal.severities
+        for case in journal.cases.values():
+            if case in self._book:
+                self._lines[case.case_id] = case.model_dump_json().encode()
+            else:
+                self._lines.pop(case.case_id, None)
         return journal.commands
+
+    # Other rules
+
+    def reload(self, ruleset: RuleSet) -> tuple[RuleChange, Effects]:
+        """Go on with other rules: what stays the same goes on where it stood, what is new starts quiet.
+
+        Blocks for as long as a state takes to be taken up. When it raises nothing has changed.
+        """
+        before = self.ruleset
+        arrays, document = self._engine.snapshot()
+        engine = Engine(ruleset, self.symbols)
+        engine.restore(arrays, document)
+        self._engine, self.ruleset = engine, ruleset
+        change = RuleChange.between(_fingerprints(before), _fingerprints(ruleset))
+        return change, self._take_rules(change.kept, facts_asked(before))
+
+    def _take_rules(self, kept: frozenset[str], asked: frozenset[str]) -> Effects:
+        """Withdraw what rules suspected that are not `kept`, and tell the engine what it had not `asked`."""
+        write = LedgerWrite()
+        self._book.take_rules(self.ruleset.rules, kept, self._now)
+        updates = []
+        if facts_asked(self.ruleset) - asked:
+            for number, facts in self._known.with_facts():
+                stated = {**(self._registered(number) or {}), **facts}
+                if stated:
+                    updates.append(FactsUpdate(0, number, self._now, stated))
+        findings = self._engine.apply(EMPTY, updates).findings
+        return self._without_messages(write, self._pursue(findings, [], [], write), findings)
 
     # Recovery
 
     def snapshot(self) -> tuple[Arrays, dict[str, Any]]:
-        """Return all state: arrays by path, and a document that JSON can hold."""
+        """Return all state: arrays by path, and a document that JSON can hold. The arrays are views."""
         arrays, engine = self._engine.snapshot()
-        devices = [[*r.id, r.facts, r.online, r.last_seen] for r in self._devices.values()]
-        cases = [case.model_dump(mode="json") for case in self._book.snapshot()]
-        return arrays, {"engine": engine, "devices": devices, "cases": cases}
+        arrays |= self._known.snapshot()
+        arrays["cases/lines"] = np.frombuffer(b"\n".join(self._lines.values()), dtype=np.uint8)
+        return arrays, {
+            "engine": engine,
+            "now": self._now,
+            "flapping": [[*lane.device, lane.component, lane.rule] for lane in self._book.flapping()],
+            "rules": _fingerprints(self.ruleset),
+            "asked": sorted(facts_asked(self.ruleset)),
+        }
 
-    def restore(self, arrays: Arrays, document: dict[str, Any]) -> None:
-        """Go on from a snapshot; the pipeline is new."""
+    def restore(self, arrays: Arrays, document: dict[str, Any]) -> Effects:
+        """Go on from a snapshot; the pipeline is new.
+
+        Returns:
+            What it means that rules are others than those of the snapshot.
+        """
         self._engine.restore(arrays, document["engine"])
-        for tenant, device_class, device, facts, online, last_seen in document["devices"]:
-            known = DeviceId(tenant, device_class, device)
-            self._devices[known] = DeviceRecord(known, facts, online, last_seen)
-            self._written[known] = last_seen
-        self._book.restore([Case.model_validate(case) for case in document["cases"]])
+        self._known.restore(arrays)
+        self._now = document["now"]
+        lines = arrays["cases/lines"].tobytes().splitlines()
+        cases = [Case.model_validate_json(line) for line in lines]
+        self._lines = {case.case_id: line for case, line in zip(cases, lines, strict=True)}
+        flapping = (RuleLane(DeviceId(*names[:3]), *names[3:]) for names in document["flapping"])
+        self._book.restore(cases, flapping)
+        change = RuleChange.between(document["rules"], _fingerprints(self.ruleset))
+        return self._take_rules(change.kept, frozenset(document["asked"]))
 
 
-def _merge(facts: dict[str, object], stated: Mapping[str, object]) -> bool:
-    """Lay what a device states over what it had stated; return whether that changed anything."""
-    changed = False
-    for name, value in stated.items():
-        before = facts.get(name)
-        if name == "components" and isinstance(value, Mapping):
-            components = facts.setdefault(name, {})
-            assert isinstance(components, dict)
-            for component, part in value.items():
-                merged = {**components.get(component, {}), **part}
-                changed |= merged != components.get(component)
-                components[component] = merged
-        elif name not in facts or before != value:
-            facts[name] = value
-            changed = True
-    return changed
+def _fingerprints(ruleset: RuleSet) -> dict[str, str]:
+    return {rule.id: fingerprint(rule) for rule in ruleset.rules}
 
+
+#: Of what one message led to, facts and replies count first, then whether a rule is to be believed in what it
+#: says; that it is steady again counts for how things stand after all.
+_TURN = {"flapping": 1, "steady": 3}
 
 EMPTY = ReadingBatch(
     device=np.zeros(0, dtype=np.int32),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from diagnostics.case import Case, CaseEvent, Command
+from diagnostics.case import Case, CaseEvent, Command, OrderSeverity
 from diagnostics.decision import Decision
 from diagnostics.orders.model import ServiceOrder
 from rules.batch import ReadingBatch
@@ -98,12 +98,19 @@ class LedgerWrite:
     events: list[CaseEvent] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     orders: list[ServiceOrder] = field(default_factory=list)
+    severities: list[OrderSeverity] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     devices: list[DeviceRecord] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(
-            self.cases or self.events or self.decisions or self.orders or self.rejected or self.devices
+            self.cases
+            or self.events
+            or self.decisions
+            or self.orders
+            or self.severities
+            or self.rejected
+            or self.devices
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from gateway.errors import StoreUnavailableError
 from rules.snapshot import Arrays
 
-VERSION = 1
+VERSION = 2
 _DOCUMENT = "document"
 
 
