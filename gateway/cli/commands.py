@@ -14,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from gateway.cli.logs import configure_logs
+from gateway.cli.scenarios import rules_app
 from gateway.config import Config, load_config
 from gateway.errors import UserError
 from gateway.ports import StoredReading
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 orders_app = typer.Typer(help="Service orders, also while the gateway runs.", no_args_is_help=True)
 app.add_typer(orders_app, name="orders")
+app.add_typer(rules_app, name="rules")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]

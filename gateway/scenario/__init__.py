@@ -1,0 +1,1 @@
+"""Rule tests: scenarios run through the gateway's own pipeline in virtual time, and judged."""

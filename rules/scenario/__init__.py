@@ -1,0 +1,1 @@
+"""Scenarios: a device's readings as short series, and what the rules must make of them, exactly when."""
