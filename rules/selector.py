@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from rules.model import DEVICE_CLASSES, Rule, Scalar
+from rules.model import DEVICE_CLASSES, Rule, Scalar, Selector
 from rules.symbols import DeviceId
 
 
@@ -14,8 +14,13 @@ def classes_of(rule: Rule) -> tuple[str, ...]:
 
 
 def selects(rule: Rule, device: DeviceId, facts: Mapping[str, object]) -> bool:
-    """Return whether a rule is for a device. A fact that the device never stated matches nothing."""
-    for name, patterns in rule.selector:
+    """Return whether a rule is for a device."""
+    return fits(rule.selector, device, facts)
+
+
+def fits(selector: Selector, device: DeviceId, facts: Mapping[str, object]) -> bool:
+    """Return whether a device has all that is asked for. A fact that it never stated matches nothing."""
+    for name, patterns in selector:
         match name:
             case "class":
                 value: object = device.device_class

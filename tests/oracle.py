@@ -1,12 +1,16 @@
 """The engine in scalar lines: what the vectorised one must equal.
 
 It keeps every reading of every lane in lists, looks at one message at a time and interprets the tree. It
-shares the parser and the rule model with the engine, and nothing that evaluates.
+shares the parser, the rule model and what a selector matches with the engine, and nothing that evaluates.
 """
 
+import math
+import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from rules.expression.tree import (
     Absent,
@@ -18,13 +22,28 @@ from rules.expression.tree import (
     Disjunction,
     FactValue,
     Inversion,
+    LimitValue,
+    PeerDistance,
     SignalValue,
+    TimesTrue,
     WindowValue,
+    walk,
 )
 from rules.model import AlsoWay, HeldWay
-from rules.selector import selects
+from rules.selector import fits
 
-DAY = 86_400_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
+LEAST_PEERS = 8
+MOST_PEERS = 1000
+
+
+@dataclass
+class Reading:
+    t: int
+    value: object  # None: the device could not read it
+    arrival: int
+    before_exchange: bool = False  # of a part that is no longer there
 
 
 @dataclass
@@ -36,6 +55,9 @@ class RuleState:
     running_from: int | None = None
     suspected_at: int = 0
     ways: tuple = ()
+    severity: str = ""
+    turns: list = field(default_factory=list)  # when it became suspected or cleared
+    flapping: bool = False
     fired: set = field(default_factory=set)
 
 
@@ -45,16 +67,24 @@ class Device:
     first: int
     facts: dict = field(default_factory=dict)
     watermark: int | None = None
-    readings: dict = field(
-        default_factory=lambda: defaultdict(list)
-    )  # (signal, component) -> (ts, v, arrival)
+    readings: dict = field(default_factory=lambda: defaultdict(list))  # (signal, component) -> [Reading]
     firsts: dict = field(default_factory=dict)  # component -> arrival
-    states: dict = field(default_factory=lambda: defaultdict(RuleState))
+    states: dict = field(default_factory=lambda: defaultdict(RuleState))  # (rule, component)
+    counted: dict = field(
+        default_factory=lambda: defaultdict(list)
+    )  # (rule, component, n_of) -> [(t, truth)]
 
 
 class Oracle:
-    def __init__(self, rules):
-        self.rules = rules
+    """What a rule set finds in a stream of messages.
+
+    Attributes:
+        out: (kind, t, rule, device, component, ways, severity, changes), in order.
+    """
+
+    def __init__(self, ruleset):
+        self.rules = ruleset.rules
+        self.catalogue = ruleset.catalogue
         self.devices = {}
         self.out = []
         self.now = None
@@ -66,11 +96,18 @@ class Oracle:
         old = device.facts
         for component, serial in serials(facts).items():
             if component in serials(old) and serials(old)[component] != serial:
-                for (_, where), readings in device.readings.items():
-                    if where == component:
-                        readings[:] = [(*r[:3], True) for r in readings]
+                self.exchange(device, component)
         components = {**old.get("components", {}), **facts.get("components", {})}
         device.facts = {**old, **facts, "components": components}
+
+    def exchange(self, device, component):
+        for (_, where), readings in device.readings.items():
+            if where == component:
+                for reading in readings:
+                    reading.before_exchange = True
+        for (_, where, _), truths in device.counted.items():
+            if where == component:
+                truths.clear()
 
     def message(self, id, ts, arrival, values):
         device = self.devices.setdefault(id, Device(id, arrival))
@@ -83,21 +120,26 @@ class Oracle:
                 signal, _, component = key.partition("@")
                 device.firsts.setdefault(component, arrival)
                 readings = device.readings[(signal, component)]
-                if not readings or readings[-1][0] != ts:
-                    readings.append((ts, value, arrival, False))
+                if not readings or readings[-1].t != ts:
+                    readings.append(Reading(ts, value, arrival))
                     fresh.add((signal, component))
+            self.count(device, fresh, ts, arrival)
             for rule, component in self.lanes(device):
                 state = device.states[(rule.id, component)]
-                names = {(n.signal, n.component) for n in leaves(rule) if hasattr(n, "signal")}
-                touched = any(
-                    (signal, explicit or where) in fresh
-                    for signal, explicit in names
-                    for where in {component, ""}
-                )
-                timer = state.state in ("pending", "clearing") or listens(rule) or waits_held(rule, state)
-                if touched or (timer and newer):
+                running = state.state in ("pending", "clearing") or state.flapping
+                timer = running or listens(rule) or waits_held(rule, state)
+                if touches(fresh, nodes(rule), component) or (timer and newer):
                     self.evaluate(device, rule, component, ts, arrival)
         self.tick(arrival)
+
+    def count(self, device, fresh, ts, arrival):
+        """Note for every n_of whether its condition is true now, if a signal of it is new."""
+        for rule in self.rules:
+            for node in {n for n in nodes(rule) if isinstance(n, TimesTrue)}:
+                for component in self.components(device, rule):
+                    if touches(fresh, walk(node.condition), component):
+                        true = truth(self.value(node.condition, device, rule, component, ts, arrival))
+                        device.counted[(rule.id, component, node)].append((ts, true))
 
     def tick(self, now):
         self.now = max(self.now or now, now)
@@ -107,69 +149,93 @@ class Oracle:
     def silence(self, device, until):
         for rule, component in self.lanes(device):
             state = device.states[(rule.id, component)]
+            absent = [n for n in nodes(rule) if isinstance(n, Absent)]
             while True:
-                due = [
-                    (self.heard(device, component, n) + n.window_ms, n)
-                    for n in leaves(rule)
-                    if isinstance(n, Absent)
-                ]
-                due = [
-                    d
-                    for d, n in due
-                    if d < until and (d, n.signal, n.component, n.window_ms) not in state.fired
-                ]
+                due = [(self.heard(device, component, n) + n.window_ms, n) for n in absent]
+                due = [(d, n) for d, n in due if d < until and (d, n) not in state.fired]
                 if not due:
                     break
-                for n in leaves(rule):
-                    if isinstance(n, Absent):
-                        d = self.heard(device, component, n) + n.window_ms
-                        if d == min(due):
-                            state.fired.add((d, n.signal, n.component, n.window_ms))
-                t = max(min(due), device.watermark if device.watermark is not None else min(due))
-                self.evaluate(device, rule, component, t, min(due))
+                first = min(d for d, _ in due)
+                state.fired.update((d, n) for d, n in due if d == first)
+                t = max(first, device.watermark if device.watermark is not None else first)
+                self.evaluate(device, rule, component, t, first)
 
     def lanes(self, device):
+        """Yield the rules that are for a device now, with each of their lanes."""
         for rule in self.rules:
-            if selects(rule, device.id, device.facts):
-                if not rule.each:
-                    yield rule, ""
-                    continue
-                for component in sorted(
-                    {c for (s, c) in device.readings if c and s.startswith(rule.each + ".")}
-                ):
+            if fits(rule.selector, device.id, device.facts):
+                for component in self.components(device, rule):
                     yield rule, component
+
+    def components(self, device, rule):
+        """Return the lanes that a rule has in a device, were it for the device."""
+        if not rule.each:
+            return [""]
+        return sorted({c for (s, c) in device.readings if c and s.startswith(rule.each + ".")})
 
     # the life of a rule
 
     def evaluate(self, device, rule, component, t, arrival):
         state = device.states[(rule.id, component)]
-        look = lambda node: self.value(node, device, component, t, arrival)  # noqa: E731
-        when = truth(look(rule.when))
-        before = (state.state, state.ways)
-        suspected = state.state in ("suspected", "clearing")
-        if not suspected:
+        inside = rule.schedule is None or looks(rule.schedule, device.facts, t)
+
+        def holds(node):
+            return truth(self.value(node, device, rule, component, t, arrival)) if inside else None
+
+        when = holds(rule.when)
+        was, ways_before, severity_before = is_suspected(state), state.ways, state.severity
+        if not was:
             self.hold(state, when, t, rule.hold_ms, "quiet", "pending", "suspected")
         else:
-            clear = truth(look(rule.clear_when)) if rule.clear_when else (None if when is None else not when)
+            clear = holds(rule.clear_when) if rule.clear_when else (None if when is None else not when)
             self.hold(state, clear, t, rule.clear_hold_ms, "suspected", "clearing", "quiet")
-        now = state.state in ("suspected", "clearing")
-        if now and not suspected:
+        now = is_suspected(state)
+        if now and not was:
             state.suspected_at = t
+            state.severity = rule.severity
         ways = []
         for index, way in enumerate(rule.confirm.ways if rule.confirm else ()):
-            holds = False
+            true = False
             if now and isinstance(way, AlsoWay):
-                holds = truth(look(way.condition)) is True
+                true = holds(way.condition) is True
             if now and isinstance(way, HeldWay):
-                holds = bool(before[1] and before[1][index]) and suspected
-                holds = holds or (when is not None and t - state.suspected_at >= way.duration_ms)
-            ways.append(holds)
+                true = was and ways_before[index]
+                true = true or (when is not None and t - state.suspected_at >= way.duration_ms)
+            ways.append(true)
         state.ways = tuple(ways)
-        kind = "suspected" if now and not suspected else "cleared" if suspected and not now else None
-        if kind is None and now and before[1] != state.ways:
-            kind = "ways"
-        if kind:
-            self.out.append((kind, t, rule.id, str(device.id), component, state.ways))
+        if now:
+            state.severity = self.severity(rule, state.severity, holds)
+
+        kinds = []
+        if now != was:
+            kinds.append("suspected" if now else "cleared")
+            state.turns.append(t)
+        elif now and ways_before != state.ways:
+            kinds.append("ways")
+        if now and was and severity_before != state.severity:
+            kinds.append("severity")
+        changes = 0
+        if rule.flapping:
+            changes = sum(t - rule.flapping.window_ms < turn <= t for turn in state.turns)
+            if not state.flapping and changes >= rule.flapping.start:
+                state.flapping = True
+                kinds.append("flapping")
+            elif state.flapping and changes <= rule.flapping.stop:
+                state.flapping = False
+                kinds.append("steady")
+        for kind in kinds:
+            told = (kind, t, rule.id, str(device.id), component, state.ways, state.severity, changes)
+            self.out.append(told)
+
+    def severity(self, rule, present, holds):
+        """Return what the first condition that is true asks for; one that is unknown leaves all as it is."""
+        for step in rule.severities:
+            true = holds(step.condition)
+            if true is None:
+                return present
+            if true:
+                return step.severity
+        return rule.severity
 
     def hold(self, state, condition, t, need, rest, running, done):
         if condition is None:
@@ -200,26 +266,42 @@ class Oracle:
         first = device.firsts[component] if component else device.first
         own = device.readings.get((node.signal, component), []) if not node.component else []
         outer = device.readings.get((node.signal, node.component), [])
-        return max([first, *(r[2] for r in [*own, *outer] if r[1] is not None)])
+        return max([first, *(r.arrival for r in [*own, *outer] if r.value is not None)])
 
-    def value(self, node, device, component, t, arrival):
-        look = lambda n: self.value(n, device, component, t, arrival)  # noqa: E731
+    def latest(self, device, component, node, t):
+        """Return the latest value of a signal while it is fresh."""
+        period = self.catalogue.get(node.signal).period_ms
+        series = self.series(device, component, node)
+        fresh = series and t - series[-1].t <= (3 * period if period else DAY)
+        return series[-1].value if fresh else None
+
+    def value(self, node, device, rule, component, t, arrival):
+        look = lambda n: self.value(n, device, rule, component, t, arrival)  # noqa: E731
         match node:
             case Constant():
                 return node.value
             case SignalValue():
-                series = self.series(device, component, node)
-                return series[-1][1] if series and t - series[-1][0] <= DAY else None
+                return self.latest(device, component, node, t)
             case FactValue():
                 return device.facts.get(node.name)
+            case LimitValue():
+                limits = dict(rule.limits)
+                for override in rule.overrides:
+                    if fits(override.selector, device.id, device.facts):
+                        limits.update(override.limits)
+                return limits[node.name]
             case Absent():
                 return arrival - self.heard(device, component, node) >= node.window_ms
             case WindowValue():
                 series = self.series(device, component, node)
-                inside = [
-                    r[1] for r in series if t - node.window_ms < r[0] <= t and r[1] is not None and not r[3]
-                ]
-                return window(node.function, inside, node.window_ms)
+                known = [(r.t, r.value) for r in series if r.value is not None and not r.before_exchange]
+                return window(node, known, t, self.catalogue.get(node.signal).wraps)
+            case TimesTrue():
+                counted = device.counted[(rule.id, component, node)]
+                known = [true for at, true in counted if t - node.window_ms < at <= t and true is not None]
+                return sum(known) >= node.least if known else None
+            case PeerDistance():
+                return self.peers(node, device, rule, component, t)
             case Inversion():
                 inner = truth(look(node.operand))
                 return None if inner is None else not inner
@@ -236,12 +318,13 @@ class Oracle:
                 a, b = look(node.left), look(node.right)
                 if isinstance(a, str) or isinstance(b, str) or a is None or b is None:
                     return None
-                return {
+                result = {
                     "+": lambda: a + b,
                     "-": lambda: a - b,
                     "*": lambda: a * b,
-                    "/": lambda: a / b if b else None,
+                    "/": lambda: a / b if b else math.nan,
                 }[node.operator]()
+                return None if math.isnan(result) else result
             case Comparison():
                 a, b = look(node.left), look(node.right)
                 if a is None or b is None or isinstance(a, str) != isinstance(b, str):
@@ -255,46 +338,59 @@ class Oracle:
                     "!=": lambda: a != b,
                 }[node.operator]()
 
+    def peers(self, node, device, rule, component, t):
+        """Return how far a lane is from those of the same tenant, class and model, itself among them."""
+        model = device.facts.get("model")
+        if not isinstance(model, str):
+            return None
+        group = [
+            (other, lane)
+            for other in self.devices.values()
+            if (other.id.tenant, other.id.device_class) == (device.id.tenant, device.id.device_class)
+            and other.facts.get("model") == model
+            for lane in self.components(other, rule)
+        ][:MOST_PEERS]
+        values = [self.latest(other, lane, node, t) for other, lane in group]
+        return distance(
+            self.latest(device, component, node, t), [value for value in values if value is not None]
+        )
+
+
+# conditions
+
 
 def truth(value):
     return None if value is None or isinstance(value, str) else bool(value)
 
 
-def window(name, inside, window_ms):
-    if name == "count":
-        return len(inside)
-    if not inside:
-        return None
-    pairs = list(pairwise(inside))
-    increase = sum(b if b < a else b - a for a, b in pairs)
-    return {
-        "avg": sum(inside) / len(inside),
-        "min": min(inside),
-        "max": max(inside),
-        "sum": sum(inside),
-        "increase": increase,
-        "rate": increase * 1000.0 / window_ms,
-        "delta": inside[-1] - inside[0],
-        "changes": sum(a != b for a, b in pairs),
-    }[name]
-
-
-def leaves(rule):
-    from rules.expression.tree import walk
-
-    trees = [rule.when, rule.clear_when]
-    trees += [
-        way.condition for way in (rule.confirm.ways if rule.confirm else ()) if isinstance(way, AlsoWay)
-    ]
+def nodes(rule):
+    """Return all parts of a rule's expressions."""
+    trees = [rule.when, rule.clear_when, *(step.condition for step in rule.severities)]
+    ways = rule.confirm.ways if rule.confirm else ()
+    trees += [way.condition for way in ways if isinstance(way, AlsoWay)]
     return [node for tree in trees if tree is not None for node in walk(tree)]
 
 
+def touches(fresh, nodes, component):
+    """Return whether one of the new readings is of a signal of these parts, in a lane."""
+    return any(
+        (node.signal, node.component or where) in fresh
+        for node in nodes
+        if hasattr(node, "signal")
+        for where in {component, ""}
+    )
+
+
 def listens(rule):
-    return any(isinstance(node, Absent) for node in leaves(rule))
+    return any(isinstance(node, Absent) for node in nodes(rule))
+
+
+def is_suspected(state):
+    return state.state in ("suspected", "clearing")
 
 
 def waits_held(rule, state):
-    if state.state not in ("suspected", "clearing") or not rule.confirm:
+    if not is_suspected(state) or not rule.confirm:
         return False
     held = [i for i, way in enumerate(rule.confirm.ways) if isinstance(way, HeldWay)]
     return any(not state.ways[i] for i in held)
@@ -306,3 +402,129 @@ def serials(facts):
         if "serial" in part:
             found[name] = part["serial"]
     return found
+
+
+def looks(schedule, facts, t):
+    """Return whether t is inside a schedule by the device's local time; not where no zone is known."""
+    zone = zone_of(facts.get("time_zone")) or zone_of(schedule.zone)
+    if zone is None:
+        return False
+    local = datetime.fromtimestamp(t / 1000, UTC).astimezone(zone)
+    today, minute = local.weekday(), local.hour * 60 + local.minute
+    yesterday = (today - 1) % 7
+    if schedule.begin < schedule.end:
+        return today in schedule.days and schedule.begin <= minute < schedule.end
+    return (today in schedule.days and minute >= schedule.begin) or (
+        yesterday in schedule.days and minute < schedule.end
+    )
+
+
+def zone_of(name):
+    try:
+        return ZoneInfo(name) if isinstance(name, str) and name else None
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+# functions
+
+
+def window(node, known, t, wraps=None):
+    """Return a function over the readings of a signal.
+
+    Args:
+        node: which function, and its window.
+        known: (time, value) of all readings that were no null, in order.
+        t: the moment of evaluation.
+        wraps: where the counter goes on from zero, None when a smaller value is a reset.
+    """
+    inside = [(at, value) for at, value in known if t - node.window_ms < at <= t]
+    if node.function == "count":
+        return len(inside)
+    if not inside:
+        return None
+    values = [value for _, value in inside]
+    pairs = list(pairwise(values))
+    match node.function:
+        case "avg":
+            return sum(values) / len(values)
+        case "min":
+            return min(values)
+        case "max":
+            return max(values)
+        case "sum":
+            return sum(values)
+        case "increase":
+            return sum(grown(a, b, wraps) for a, b in pairs)
+        case "rate":
+            return sum(grown(a, b, wraps) for a, b in pairs) * 1000.0 / node.window_ms
+        case "delta":
+            return values[-1] - values[0]
+        case "changes":
+            return sum(a != b for a, b in pairs)
+        case "stddev":
+            return statistics.pstdev(map(float, values))
+        case "median":
+            return quantile(last_of_each_part(inside, node.window_ms), 0.5)
+        case "quantile":
+            return quantile(last_of_each_part(inside, node.window_ms), node.parameter)
+        case "slope":
+            line = fitted(inside, t)
+            return None if line is None else line[0] * HOUR
+        case "forecast":
+            line = fitted(inside, t)
+            return None if line is None else line[1] + line[0] * node.parameter
+        case "flatline":
+            return equal_since(known) <= t - node.window_ms
+    raise AssertionError(node.function)
+
+
+def grown(before, after, wraps):
+    if after >= before:
+        return after - before
+    if wraps is not None and before >= 0.75 * wraps and after < 0.25 * wraps:
+        return after - before + wraps
+    return after
+
+
+def last_of_each_part(inside, window_ms):
+    """Return the values that quantiles are taken of: one of each 4,000th part of the window."""
+    part = max(1, window_ms // 4000)
+    return list({at // part: float(value) for at, value in inside}.values())
+
+
+def quantile(values, q):
+    ordered = sorted(values)
+    rank = q * (len(ordered) - 1)
+    below, above = ordered[math.floor(rank)], ordered[math.ceil(rank)]
+    return below + (above - below) * (rank - math.floor(rank))
+
+
+def fitted(inside, t):
+    """Return slope (a ms) and value at t of the least-squares line; None below three readings."""
+    times = [float(at - t) for at, _ in inside]
+    if len(inside) < 3 or len(set(times)) < 2:
+        return None
+    line = statistics.linear_regression(times, [float(value) for _, value in inside])
+    return line.slope, line.intercept
+
+
+def equal_since(known):
+    """Return the time of the first reading of those that equal the last one without a break."""
+    since, last = known[-1]
+    for at, value in reversed(known):
+        if value != last:
+            break
+        since = at
+    return since
+
+
+def distance(value, peers):
+    """Return |value - median| in scaled MADs; None below eight peers."""
+    if value is None or len(peers) < LEAST_PEERS:
+        return None
+    middle = statistics.median(peers)
+    mad = statistics.median(abs(peer - middle) for peer in peers)
+    if mad == 0:
+        return 0.0 if value == middle else math.inf
+    return abs(value - middle) / (1.4826 * mad)
