@@ -77,6 +77,21 @@ class Fleet:
             batch = self._batch(devices, ts, arrived, (self._phase[devices] + number) % 4)
             yield batch, self._facts(devices, arrived) if number == 0 else []
 
+    def drawn(self, number: int, count: int, batch_size: int) -> Iterator[Arrived]:
+        """Yield messages of devices drawn one by one, so that some stand twice in a batch and others in none.
+
+        Args:
+            number: the round in whose place they come; so much time passes as in a round for `size` messages.
+            count: messages.
+            batch_size: of all batches but the last.
+        """
+        devices = self._random.integers(0, self.size, count).astype(np.int32)
+        ts = START + number * ROUND_MS + np.arange(count, dtype=np.int64) * ROUND_MS // self.size
+        for first in range(0, count, batch_size):
+            cut = slice(first, first + batch_size)
+            turn = self._random.integers(0, 4, len(devices[cut]))
+            yield self._batch(devices[cut], ts[cut], ts[cut] + ROUND_MS, turn), []
+
     def course(self, profile: str, *, faulty: bool, count: int, begin: int) -> ReadingBatch:
         """Return one batch in which a single device speaks `count` times, a second apart.
 
@@ -165,23 +180,31 @@ class _Group:
         }
 
     def read(self, column: int, places: Int32, random: np.random.Generator) -> Float64:
-        """Return the next reading of a signal of N devices, or the next N of one device."""
+        """Return the next reading of a signal of N devices, in order of time where one stands twice."""
         signal = self.profile.signals[column]
         faulty = self.faulty[places, column]
         broken = np.flatnonzero(faulty)
         faulty[broken] = random.random(len(broken)) >= _WAVERING
         own: Float64 = self._stands[column][places].astype(np.float64)
         if isinstance(signal, Counter):
-            steps = signal.steps(random, faulty)
-            if len(places) > 1 and places[0] == places[-1]:
-                steps = np.cumsum(steps)
-            counted: Float64 = own + steps
+            counted: Float64 = own + _so_far(places, signal.steps(random, faulty))
             self._stands[column][places] = counted
             return counted
         values = signal.read(random, own, faulty)
         if isinstance(signal, Word):
             values = self._texts[column][values.astype(np.int64)]
         return values
+
+
+def _so_far(places: Int32, steps: Float64) -> Float64:
+    """Return for each step the sum of those of the same place up to it."""
+    order = np.argsort(places, kind="stable")
+    sums = np.cumsum(steps[order])
+    first = np.flatnonzero(np.diff(places[order], prepend=-1))
+    before = (sums - steps[order])[first]
+    result = np.empty_like(steps)
+    result[order] = sums - np.repeat(before, np.diff(first, append=len(places)))
+    return result
 
 
 def limit_fact(signal: Reading) -> str:

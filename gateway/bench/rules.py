@@ -1,6 +1,7 @@
 """The measurements of ``forewarn bench rules``; each runs in a process of its own."""
 
 import gc
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +109,14 @@ class Run:
         self.next_round += 1
         return pace
 
+    def play_drawn(self, batch: int, messages: int) -> Pace:
+        """Let devices speak that are drawn one by one, so that some are twice in a batch."""
+        pace = Pace()
+        for arrived in self.fleet.drawn(self.next_round, messages, batch):
+            self.apply(arrived, pace)
+        self.next_round += math.ceil(messages / self.fleet.size)
+        return pace
+
     def apply(self, arrived: Arrived, pace: Pace) -> list[Finding]:
         """Let the engine take a batch and add what it took to the pace."""
         readings, facts = arrived
@@ -155,6 +164,8 @@ def measure_engine(settings: Settings, progress: Progress) -> dict[str, Any]:
     progress(f"engine: {settings.rounds} rounds measured")
     rounds = [run.play(settings.batch) for _ in range(settings.rounds)]
     active = run.active_share()
+    progress("engine: devices drawn one by one")
+    drawn = run.play_drawn(settings.batch, max(1, settings.messages // 2))
     smaller: dict[str, Any] = {}
     for size, part in ((1_000, 4), (100, 20)):
         progress(f"engine: batches of {size}")
@@ -171,6 +182,7 @@ def measure_engine(settings: Settings, progress: Progress) -> dict[str, Any]:
         "warmup_us_per_message": first,
         "active_share_of_generated_lanes": round(active, 4),
         "suspected_lanes": len(run.suspected),
+        "drawn_devices": drawn.figures(),
         "smaller_batches": smaller,
     }
 
