@@ -48,7 +48,9 @@ def run_tests(
     if name_holds and not tests and not wrong:
         raise UserError(f"--filter: no test's name holds {name_holds!r}")
     failed = sum(bool(result.failures) for outcome in outcomes for result in outcome.results)
-    summary = _summary(tests, failed, len(wrong), len(files), perf_counter() - begun)
+    summary = _summary(tests, failed, len(wrong), len(files))
+    if console.is_terminal:
+        summary += f" ({perf_counter() - begun:.1f} s)"
     passed = not failed and not wrong
     console.print(Text(summary, style="bold green" if passed else "bold red"))
     if not passed:
@@ -75,12 +77,12 @@ def _lines(outcome: FileOutcome, verbose: bool) -> Iterator[Line]:
         yield Line(problem, "red")
 
 
-def _summary(tests: int, failed: int, wrong: int, files: int, seconds: float) -> str:
+def _summary(tests: int, failed: int, wrong: int, files: int) -> str:
     parts = [f"{tests} {_plural('test', tests)} in {files} {_plural('file', files)}"]
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{wrong} {_plural('file', wrong)} wrong"] if wrong else []
     parts += ["all passed"] if not failed and not wrong else []
-    return f"{', '.join(parts)} ({seconds:.1f} s)"
+    return ", ".join(parts)
 
 
 def _plural(word: str, count: int) -> str:

@@ -59,7 +59,7 @@ def _case(result: Result) -> Xml.Element:
     if result.failures:
         first = result.failures[0]
         message = f"expected {first.expected}, got {first.got}"
-        lines = (line.text for failure in result.failures for line in failure_lines(result, failure))
+        lines = (line.text for line in failure_lines(result))
         found = Xml.SubElement(case, "failure", message=_clean(message), type="expectation")
         found.text = _clean("\n".join(lines))
     return case

@@ -1,6 +1,7 @@
 """A failed test in words: what was expected, what happened, the readings around it and where rules stood."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.scenario.suite import Result
@@ -9,6 +10,7 @@ from rules.model import AlsoWay, Rule
 from rules.scenario.judging import Failure, standing_words, told
 from rules.scenario.model import Device, Scenario, Series
 from rules.scenario.notation import shown
+from rules.symbols import DeviceId
 from rules.times import format_duration
 
 #: Steps that are shown before and after a point.
@@ -32,66 +34,101 @@ class Line(NamedTuple):
 def report_lines(result: Result) -> Iterator[Line]:
     """Yield the report on a test that failed."""
     yield Line(f"FAILED  {result.scenario.name}  ({result.scenario.place})", "bold red")
+    yield from failure_lines(result)
+
+
+def failure_lines(result: Result) -> Iterator[Line]:
+    """Yield what was expected and what happened instead, and what is known of each fault and device."""
+    groups: dict[tuple[DeviceId, str | None], list[Failure]] = {}
     for failure in result.failures:
-        yield from failure_lines(result, failure)
+        groups.setdefault((failure.device, failure.fault), []).append(failure)
+    for failures in groups.values():
+        for failure in failures:
+            yield Line(f"  {failure.place}", "bold")
+            yield Line(f"    expected  {failure.expected}", "green")
+            yield Line(f"    got       {failure.got}", "red")
+        yield from _background(_Matter.of(result, failures))
 
 
-def failure_lines(result: Result, failure: Failure) -> Iterator[Line]:
-    """Yield what was expected at one place and what happened instead."""
-    yield Line(f"  {failure.place}", "bold")
-    yield Line(f"    expected  {failure.expected}", "green")
-    yield Line(f"    got       {failure.got}", "red")
-    for text in _decisions(result, failure):
+@dataclass(frozen=True, slots=True)
+class _Matter:
+    """What failures of one device and fault are about.
+
+    Attributes:
+        points: instants to look at, in order.
+        rules: those that are named, else those of the fault that look at the device.
+    """
+
+    result: Result
+    device: DeviceId
+    fault: str | None
+    points: tuple[int, ...]
+    rules: tuple[Rule, ...]
+
+    @classmethod
+    def of(cls, result: Result, failures: Sequence[Failure]) -> "_Matter":
+        device, fault = failures[0].device, failures[0].fault
+        points = tuple(sorted({point for failure in failures for point in failure.points}))
+        rules = result.ruleset.rules
+        named = {failure.rule for failure in failures}
+        if None in named:
+            looking = {s.rule.id for point in points for s in result.course.states(point, device)}
+            named = {rule.id for rule in rules if rule.fault == fault and rule.id in looking}
+            named = named or {rule.id for rule in rules if rule.fault == fault}
+        chosen = tuple(rule for rule in rules if rule.id in named)[:_MOST_RULES]
+        return cls(result, device, fault, points, chosen)
+
+    def told(self, at: int) -> str:
+        """Return an instant as a time from the start on."""
+        return told(at, self.result.scenario)
+
+
+def _background(matter: _Matter) -> Iterator[Line]:
+    """Yield what the ledger says, where the rules stood, and the readings."""
+    for text in _decisions(matter):
         yield Line(f"    {text}", "dim")
-    rules = _rules(result, failure)
-    for rule in rules:
-        for text in _standing(result, failure, rule):
+    for rule in matter.rules:
+        for text in _standing(matter, rule):
             yield Line(f"    {text}")
-    device = next(device for device in result.scenario.devices if device.id == failure.device)
-    for number, row in enumerate(_table(result.scenario, device, failure.points, rules)):
-        style = "bold" if number == 0 or row.startswith(">") else ""
-        yield Line(f"    {row}", style)
+    scenario = matter.result.scenario
+    device = next(device for device in scenario.devices if device.id == matter.device)
+    for number, row in enumerate(_table(scenario, device, matter.points, matter.rules)):
+        yield Line(f"    {row}", "bold" if number == 0 or row.startswith(">") else "")
 
 
-def _decisions(result: Result, failure: Failure) -> list[str]:
+def _decisions(matter: _Matter) -> list[str]:
     """Return what the ledger says of the fault up to the last point, the latest of it."""
-    last = max(failure.points)
     return [
-        f"{told(decision.at, result.scenario):<10} {decision.text}"
-        for decision in result.course.decisions
-        if decision.fault == failure.fault
-        and decision.device == failure.device.device
-        and decision.at <= last
+        f"{matter.told(decision.at):<10} {decision.text}"
+        for decision in matter.result.course.decisions
+        if decision.fault == matter.fault
+        and decision.device == matter.device.device
+        and decision.at <= matter.points[-1]
     ][-_MOST_DECISIONS:]
 
 
-def _rules(result: Result, failure: Failure) -> list[Rule]:
-    """Return the rules to look at: the one that is named, else those of the fault that look at the device."""
-    rules = result.ruleset.rules
-    if failure.rule is not None:
-        return [rule for rule in rules if rule.id == failure.rule]
-    of_fault = [rule for rule in rules if rule.fault == failure.fault]
-    standings = [s for point in failure.points for s in result.course.states(point, failure.device)]
-    looking = {standing.rule.id for standing in standings}
-    return ([rule for rule in of_fault if rule.id in looking] or of_fault)[:_MOST_RULES]
-
-
-def _standing(result: Result, failure: Failure, rule: Rule) -> Iterator[str]:
+def _standing(matter: _Matter, rule: Rule) -> Iterator[str]:
     """Yield where a rule stood at the points, and what it asks for."""
-    for point in dict.fromkeys(failure.points):
-        lanes = [s for s in result.course.states(point, failure.device) if s.rule.id == rule.id]
-        words = "; ".join(standing_words(standing, result.scenario) for standing in lanes)
-        nowhere = f"rule {rule.id} does not look at {failure.device}"
-        at = f"at {told(point, result.scenario)}"
-        yield f"{at:<10} {words or nowhere}"
-        if not lanes:
-            asked = ", ".join(
-                f"{name}: {' or '.join(map(str, patterns))}" for name, patterns in rule.selector
-            )
-            each = f"; of every {rule.each} that a reading names" if rule.each else ""
-            yield f"{'':<10} it is for {asked or 'all devices'}{each}"
+    before = ""
+    for point in matter.points:
+        lanes = [s for s in matter.result.course.states(point, matter.device) if s.rule.id == rule.id]
+        words = "; ".join(standing_words(standing, matter.result.scenario) for standing in lanes)
+        words = words or f"rule {rule.id} does not look at {matter.device}"
+        if words != before:
+            at = f"at {matter.told(point)}"
+            yield f"{at:<10} {words}"
+        before = words
+    if before.endswith(f"does not look at {matter.device}"):
+        asked = "; ".join(f"{name} {' or '.join(map(str, patterns))}" for name, patterns in rule.selector)
+        each = f", every {rule.each} that a reading names" if rule.each else ""
+        yield f"{'':<10} it is for {asked or 'all devices'}{each}"
     hold = f", for {format_duration(rule.hold_ms)}" if rule.hold_ms else ""
     yield f"{'':<10} when {' '.join(rule.text.split())}{hold}"
+    named = ", ".join(f"{name} {limit:g}" for name, limit in rule.limits)
+    for override in rule.overrides:
+        named += f"; for some models or devices {', '.join(f'{n} {limit:g}' for n, limit in override.limits)}"
+    if named:
+        yield f"{'':<10} limits {named}"
 
 
 def _table(scenario: Scenario, device: Device, points: Sequence[int], rules: Sequence[Rule]) -> Iterator[str]:
