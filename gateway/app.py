@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
 
-from gateway.api.app import create_app
+from gateway.api.app import create_app, use_catalogue
 from gateway.api.feed import Feed
 from gateway.clock import Clock
 from gateway.config import Config
@@ -21,7 +22,7 @@ from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
 from gateway.http import HttpServer
 from gateway.ledger.store import SqlLedger
-from gateway.loading import Knowledge, build_decoder, build_pipeline, load_knowledge
+from gateway.loading import Knowledge, build_decoder, build_pipeline, load_knowledge, load_packs
 from gateway.mqtt.addresses import BrokerAddress
 from gateway.mqtt.commands import MqttCommander
 from gateway.mqtt.embedded import EmbeddedBroker
@@ -112,6 +113,7 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
             feed=Feed(),
             state_path=config.data_dir / "state.npz",
             max_batch=config.intake.max_batch,
+            packs=partial(load_packs, config),
         )
         service = Service(parts)
         listening.append(service.listening)
@@ -179,18 +181,21 @@ def _clients(
 
 def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Service) -> FastAPI:
     """Return the API with the console on it."""
+    packs = RulePacks(knowledge.ruleset)
     app = create_app(
         ledger=parts.ledger,
         history=parts.history,
         events=parts.events,
         health=service,
-        pipeline_rules=RulePacks(knowledge.ruleset),
+        pipeline_rules=packs,
+        reloads=service,
         changes=parts.feed,
         clock=parts.clock,
         catalogue=knowledge.ruleset.catalogue,
         listen_host=config.http.host,
         console_url=config.http.console_url,
     )
+    service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)
     return app
 

@@ -1,5 +1,6 @@
 """What happens in operation: one call is both the log line and the counter, so neither can be forgotten."""
 
+from collections.abc import Sequence
 from typing import get_args
 
 import structlog
@@ -31,12 +32,15 @@ class Events:
         self._orders = counter("orders_opened", "Service orders opened")
         self._commands = counter("commands_sent", "Probes sent to devices")
         self._outages = counter("outages", "Times a store or the broker could not be reached", ("what",))
+        self._reloads = counter("rules_reloads", "Times the rule packs were read anew", ("result",))
         self._dispatch = counter("dispatch", "Deliveries of events to other systems", ("target", "result"))
         # A counter that is there from the start shows its first increase to those who ask for rates.
         for reason in QuarantineReason:
             self._quarantined.labels(reason.value)
         for state in get_args(CaseEvent.model_fields["event"].annotation):
             self._cases.labels(state)
+        for result in ("taken", "refused"):
+            self._reloads.labels(result)
         self._commit = Histogram(
             "forewarn_commit_seconds",
             "History and ledger commit of one batch",
@@ -93,6 +97,21 @@ class Events:
         """A probe went out."""
         self._commands.inc()
         self.log.info("command_sent", command_id=command_id, action=action, device=device)
+
+    def rules_taken(
+        self, *, rules: int, added: Sequence[str], changed: Sequence[str], removed: Sequence[str]
+    ) -> None:
+        """Rule packs were read anew and are in force."""
+        self._reloads.labels("taken").inc()
+        self.log.info(
+            "rules_taken", rules=rules, added=list(added), changed=list(changed), removed=list(removed)
+        )
+
+    def rules_refused(self, problems: Sequence[str]) -> None:
+        """Rule packs were read anew and cannot be used; the rules are those of before."""
+        self._reloads.labels("refused").inc()
+        for problem in problems:
+            self.log.error("rules_refused", detail=problem)
 
     def outage(self, *, what: str, detail: str, retry_in: float) -> None:
         """A store or the broker cannot be reached; it will be tried again."""

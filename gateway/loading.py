@@ -26,6 +26,15 @@ class Knowledge:
     registry: Registry
 
 
+def load_packs(config: Config) -> RuleSet:
+    """Load the rule packs that the configuration names.
+
+    Raises:
+        PackError: any of them is wrong; nothing is loaded.
+    """
+    return load_rules(config.rules.packs)
+
+
 def load_knowledge(config: Config, packs: list[str | Path] | None = None) -> Knowledge:
     """Load what the configuration names; `packs` in place of ``rules.packs``.
 
@@ -35,7 +44,7 @@ def load_knowledge(config: Config, packs: list[str | Path] | None = None) -> Kno
     problems = []
     ruleset = registry = None
     try:
-        ruleset = load_rules(packs if packs is not None else config.rules.packs)
+        ruleset = load_packs(config) if packs is None else load_rules(packs)
     except PackError as error:
         problems += error.problems
     try:

@@ -55,6 +55,12 @@ class Collected:
     def take(self, effects: Effects) -> None:
         """Add what a batch led to."""
         self.orders += effects.write.orders
+        graded = {change.order_id: change.severity for change in effects.write.severities}
+        if graded:
+            self.orders = [
+                order.graded(graded[order.order_id]) if order.order_id in graded else order
+                for order in self.orders
+            ]
         self.events += effects.write.events
         self.decisions += effects.write.decisions
         for rejected in effects.write.rejected:

@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from diagnostics.case import Command
 from diagnostics.orders.model import ServiceOrder
@@ -25,9 +25,11 @@ from gateway.mqtt.receiver import Batch, Receiver
 from gateway.pauses import Pauses
 from gateway.pipeline import Effects, Pipeline
 from gateway.ports import Commander, History, Ledger
+from gateway.rulechange import RuleChange
 from gateway.state import SavedState, load_state, save_state
 from gateway.wire.decoder import Decoder
 from rules.batch import Bool
+from rules.loader import PackError, RuleSet
 from rules.symbols import Symbols
 
 T = TypeVar("T")
@@ -55,10 +57,18 @@ class Parts(NamedTuple):
     feed: Feed
     state_path: Path
     max_batch: int
+    packs: Callable[[], RuleSet]
+
+
+class _Swap(NamedTuple):
+    """Rules that wait for their turn between two batches, and who waits for them."""
+
+    ruleset: RuleSet
+    done: "asyncio.Future[RuleChange]"
 
 
 class Service:
-    """Runs the journey of messages until it is stopped. Fulfils `gateway.api.views.Health`."""
+    """Runs the journey of messages until it is stopped. Fulfils `gateway.api.views.Health` and `Reloads`."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -70,6 +80,10 @@ class Service:
         self._deaf_since: int | None = None  # when messages ceased to be received
         self._gaps: list[tuple[int, int]] = []  # (when they began again, length) not yet taken into account
         self._commands: set[asyncio.Task[None]] = set()
+        self._swaps: asyncio.Queue[_Swap] = asyncio.Queue()
+        self._reloading = asyncio.Lock()
+        self._ended = False
+        self.on_rules: list[Callable[[RuleSet], None]] = []  # are told of other rules once they are in force
         self._ahead = False  # the pipeline has taken in what was not kept when the end was asked for
 
     # Health
@@ -94,6 +108,63 @@ class Service:
             self._gaps.append((at, at - self._deaf_since))
             self._deaf_since = None
 
+    # Rules
+
+    async def reload(self) -> RuleChange:
+        """Read the rule packs anew and let them take the place of the rules in force, between two batches.
+
+        What they are made of is read on a thread, while messages are worked on; rules that stay the same go
+        on where they stood. Returns once they are in force and the state that they go on from is saved.
+
+        Raises:
+            PackError: a pack is wrong; the rules are those of before.
+            OutsideError: the gateway is not at work yet, or no more.
+        """
+        async with self._reloading:
+            try:
+                ruleset = await asyncio.to_thread(self._parts.packs)
+            except PackError as error:
+                self._parts.events.rules_refused(error.problems)
+                raise
+            if self._ended:
+                raise OutsideError("the gateway is ending")
+            done: asyncio.Future[RuleChange] = asyncio.get_running_loop().create_future()
+            self._swaps.put_nowait(_Swap(ruleset, done))
+            return await done
+
+    async def _swap(self, swap: _Swap, stop: asyncio.Event) -> None:
+        """Let other rules take over. Nothing is worked on meanwhile; what arrives waits for them."""
+        try:
+            change, effects = await asyncio.to_thread(self._pipeline.reload, swap.ruleset)
+        except Exception as error:  # the engine's own; it goes on with the rules of before
+            problem = f"the state could not be taken over: {error!r}"
+            self._parts.events.rules_refused([problem])
+            if not swap.done.done():
+                swap.done.set_exception(OutsideError(problem))
+            return
+        self._parts.events.rules_taken(
+            rules=len(swap.ruleset.rules),
+            added=change.added,
+            changed=change.changed,
+            removed=change.removed,
+        )
+        self._parts.decoder.use(swap.ruleset.catalogue)
+        for listener in self.on_rules:
+            listener(swap.ruleset)
+        if effects.write and await self._perform(effects, stop, messages=0):
+            self._announce(effects)
+        if not self._ahead:
+            await self._save()  # the history does not tell of other rules
+        if not swap.done.done():
+            swap.done.set_result(change)
+
+    def _refuse_swaps(self) -> None:
+        self._ended = True
+        while not self._swaps.empty():
+            swap = self._swaps.get_nowait()
+            if not swap.done.done():
+                swap.done.set_exception(OutsideError("the gateway is ending"))
+
     # Life
 
     async def recover(self, stop: asyncio.Event) -> None:
@@ -102,8 +173,10 @@ class Service:
         saved = await asyncio.to_thread(load_state, parts.state_path)
         alive_at = 0
         if saved is not None:
-            self._pipeline.restore(saved.arrays, saved.document)
+            effects = self._pipeline.restore(saved.arrays, saved.document)
             self._sequence, alive_at = saved.sequence, saved.alive_at
+            if not await self._recommit(effects, stop):  # the rules may be others than at the end
+                return
         while True:
             read = await self._keep_trying(
                 lambda: parts.history.since(parts.symbols, self._sequence, RECOVERY_MESSAGES), "history", stop
@@ -145,21 +218,30 @@ class Service:
         """
         receiver = self._parts.receiver
         stopping = asyncio.create_task(stop.wait())
+        swapping = asyncio.create_task(self._swaps.get())
         try:
             while not stop.is_set():
                 taking = asyncio.create_task(receiver.take(self._parts.max_batch))
-                await asyncio.wait(
-                    {taking, stopping}, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
+                waited: set[asyncio.Task[Any]] = {taking, stopping, swapping}
+                await asyncio.wait(waited, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if taking.done():
                     await self._work(taking.result(), stop)
                 else:
                     taking.cancel()
-                    await self._let_time_pass(stop)
+                    if not swapping.done():
+                        await self._let_time_pass(stop)
+                if swapping.done() and not self._ahead:
+                    swap = swapping.result()
+                    swapping = asyncio.create_task(self._swaps.get())
+                    await self._swap(swap, stop)
                 if time.monotonic() - self._saved_at >= STATE_SECONDS:
                     await self._save()
             await self._drain(stop)
         finally:
+            if swapping.done():
+                self._swaps.put_nowait(swapping.result())
+            swapping.cancel()
+            self._refuse_swaps()
             stopping.cancel()
             for task in self._commands:
                 task.cancel()
@@ -220,7 +302,16 @@ class Service:
                 order_id=order.order_id, fault=order.fault.code, device=order.device.device, seconds=waited
             )
             parts.feed.order_changed(order)
+        await self._tell_severities(effects)
         return True
+
+    async def _tell_severities(self, effects: Effects) -> None:
+        """Tell the console of orders whose severity has changed; when this fails it finds them by itself."""
+        for order_id in {change.order_id for change in effects.write.severities}:
+            with contextlib.suppress(StoreUnavailableError):
+                order = await asyncio.to_thread(self._parts.ledger.order, order_id)
+                if order is not None:
+                    self._parts.feed.order_changed(order)
 
     async def _keep(self, effects: Effects, stop: asyncio.Event) -> tuple[Bool, list[ServiceOrder]] | None:
         """Write history, then ledger; return which readings were known already, and the orders that are new.

@@ -250,6 +250,10 @@ class ServiceOrder(Section):
         """Whether the order is still to be done."""
         return self.state not in ENDED_ORDER_STATES
 
+    def graded(self, severity: Literal["minor", "major", "critical"]) -> "ServiceOrder":
+        """Return the order with another severity of its fault."""
+        return self.model_copy(update={"fault": self.fault.model_copy(update={"severity": severity})})
+
     def document(self) -> dict[str, object]:
         """Return the order as the JSON document of the contract."""
         return self.model_dump(mode="json", by_alias=True)

@@ -11,7 +11,7 @@ from gateway.api import operation, routes
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
 from gateway.api.queries import Queries
-from gateway.api.views import Changes, Health, RulesView
+from gateway.api.views import Changes, Health, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
 from gateway.ports import History, Ledger
@@ -34,6 +34,7 @@ def create_app(
     health: Health,
     pipeline_rules: RulesView,
     changes: Changes,
+    reloads: Reloads | None = None,
     clock: Clock | None = None,
     catalogue: Catalogue | None = None,
     listen_host: str = "127.0.0.1",
@@ -48,6 +49,7 @@ def create_app(
         health: what ``/healthz`` and ``/readyz`` say.
         pipeline_rules: what ``/api/v1/rules`` lists.
         changes: what ``/api/v1/events`` follows; `gateway.api.feed.Feed` fulfils it.
+        reloads: what reads rule packs anew; None refuses to.
         clock: the gateway's clock; the demo's runs faster than the wall's.
         catalogue: the signals; the shipped ones when left out.
         listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
@@ -64,8 +66,14 @@ def create_app(
     app.state.health = health
     app.state.events = events
     app.state.changes = changes
+    app.state.reloads = reloads
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
     return app
+
+
+def use_catalogue(app: FastAPI, catalogue: Catalogue) -> None:
+    """Name signals by another catalogue from now on."""
+    app.state.queries.catalogue = catalogue
 
 
 def describe_app() -> FastAPI:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 from diagnostics.case import Case, CaseEvent, Evidence, Probe
 from diagnostics.decision import Decision, Scalar
 from gateway.ports import DeviceRecord, Quarantined
+from gateway.rulechange import RuleChange
 from rules.times import to_rfc3339
 
 T = TypeVar("T")
@@ -186,6 +187,27 @@ def _case_fields(case: Case) -> dict[str, object]:
         "evidence": [EvidenceDocument.of(evidence) for evidence in case.evidence],
         "probes": [ProbeDocument.of(probe) for probe in case.probes],
     }
+
+
+class ReloadDocument(Document):
+    """What became of the rules when the packs were read anew; the lists hold ids."""
+
+    rules: int = Field(description="how many are in force")
+    added: list[str]
+    changed: list[str] = Field(description="they start quiet; what they had suspected is withdrawn")
+    removed: list[str]
+    kept: int = Field(description="how many go on where they stood")
+
+    @classmethod
+    def of(cls, change: RuleChange) -> Self:
+        """Return the document of a change."""
+        return cls(
+            rules=len(change.added) + len(change.changed) + len(change.kept),
+            added=list(change.added),
+            changed=list(change.changed),
+            removed=list(change.removed),
+            kept=len(change.kept),
+        )
 
 
 class QuarantineDocument(Document):

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from gateway.errors import ForewarnError, StoreUnavailableError, UserError
+from rules.loader import PackError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -74,6 +75,12 @@ def answer_with_problems(app: FastAPI) -> None:
     @app.exception_handler(UserError)
     async def wrong(request: Request, error: UserError) -> JSONResponse:
         return problem_response(request.url.path, 422, str(error))
+
+    @app.exception_handler(PackError)
+    async def wrong_packs(request: Request, error: PackError) -> JSONResponse:
+        split = (problem.partition(": ") for problem in error.problems)
+        places = [WrongInput(where=place, expected=sentence) for place, _, sentence in split]
+        return problem_response(request.url.path, 422, "\n".join(error.problems), errors=places)
 
     @app.exception_handler(StoreUnavailableError)
     async def unavailable(request: Request, error: StoreUnavailableError) -> JSONResponse:

@@ -16,11 +16,13 @@ from gateway.api.documents import (
     PageDocument,
     QuarantineDocument,
     ReadingDocument,
+    ReloadDocument,
 )
 from gateway.api.parameters import Cursor, DurationParameter, InstantParameter, Limit
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
-from gateway.api.views import Changes
+from gateway.api.views import Changes, Reloads
+from gateway.errors import OutsideError
 from gateway.ports import StoredReading
 from rules.symbols import DeviceId
 
@@ -186,6 +188,28 @@ def show_order(reads: Reads, order_id: str) -> ServiceOrder:
 def list_rules(reads: Reads) -> PageDocument[dict[str, object]]:
     """List the rules that are being evaluated, as their packs spell them."""
     return PageDocument(items=reads.rules.rules())
+
+
+@router.post(
+    "/rules/reload",
+    tags=["rules"],
+    responses={
+        422: {"description": "A pack is wrong; the rules are those of before", "model": Problem},
+        503: {"description": "The gateway is not at work", "model": Problem},
+    },
+)
+async def reload_rules(request: Request) -> ReloadDocument:
+    """Read the rule packs of the configuration anew and put them in force, all of them or none.
+
+    Rules that stay the same go on where they stood. No message is skipped or taken twice.
+    """
+    reloads: Reloads | None = request.app.state.reloads
+    if reloads is None:
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no gateway is at work here")
+    try:
+        return ReloadDocument.of(await reloads.reload())
+    except OutsideError as error:
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
 
 
 @router.get("/quarantine", tags=["quarantine"])

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Literal, NamedTuple, Protocol
 
+from gateway.rulechange import RuleChange
+
 
 class Health(Protocol):
     """How the gateway is."""
@@ -21,6 +23,19 @@ class RulesView(Protocol):
 
     def rules(self) -> list[dict[str, object]]:
         """Return every rule as its pack spells it: ``id``, ``fault``, ``when``, ``hold`` and so on."""
+        ...
+
+
+class Reloads(Protocol):
+    """Where rule packs can be read anew."""
+
+    async def reload(self) -> RuleChange:
+        """Let the packs as they now stand take the place of the rules in force; return what changed.
+
+        Raises:
+            PackError: a pack is wrong; the rules are those of before.
+            OutsideError: the gateway is ending, or the rules cannot go on from the state that there is.
+        """
         ...
 
 

@@ -10,6 +10,9 @@ from gateway.app import running_gateway
 from gateway.cli.entry import leave
 from gateway.clock import SystemClock
 from gateway.config import Config
+from gateway.errors import OutsideError
+from gateway.service import Service
+from rules.loader import PackError
 
 #: Seconds between being told to end and being cut off; Ctrl-C ends everything within 5 s.
 GRACE_SECONDS = 4.0
@@ -78,8 +81,17 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T
     return None if working.cancelled() else working.result()
 
 
+async def _reload_when_told(service: Service, told: asyncio.Event) -> None:
+    """Let a service read its rule packs anew whenever the event is set; the service says what came of it."""
+    while True:
+        await told.wait()
+        told.clear()
+        with contextlib.suppress(PackError, OutsideError):
+            await service.reload()
+
+
 def run_gateway(config: Config) -> None:
-    """Run a gateway until SIGINT or SIGTERM.
+    """Run a gateway until SIGINT or SIGTERM; SIGHUP lets it read its rule packs anew.
 
     Raises:
         ForewarnError: what the user gave is wrong, or something outside failed for good.
@@ -87,9 +99,13 @@ def run_gateway(config: Config) -> None:
 
     async def main(stop: asyncio.Event) -> None:
         async with contextlib.AsyncExitStack() as stack:
+            reload = asyncio.Event()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.set)
             starting = stack.enter_async_context(running_gateway(config, clock=SystemClock()))
             gateway = await unless_stopped(stop, starting)
             if gateway is not None:
+                reloading = asyncio.create_task(_reload_when_told(gateway.service, reload))
+                stack.callback(reloading.cancel)
                 await _first(gateway.failed, stop)
                 if gateway.failed.done():
                     gateway.failed.result()

@@ -34,6 +34,9 @@ REASONS: dict[Reason, str] = {
     Reason.PROBE_RUNNING: "the self test is running",
     Reason.PROBE_INCONCLUSIVE: "the self test said nothing",
     Reason.PROBE_EXPIRED: "the self test was not answered in time",
+    Reason.STEADY: "steady again",
+    Reason.SEVERITY_CHANGED: "its severity changed",
+    Reason.RULE_WITHDRAWN: "its rule was changed or taken away",
 }
 
 OUTCOMES = {

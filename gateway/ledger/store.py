@@ -22,6 +22,7 @@ from gateway.ledger.writing import (
     write_events,
     write_orders,
     write_quarantine,
+    write_severities,
 )
 from gateway.ports import DeviceRecord, LedgerWrite, Page, Quarantined, Rejected
 from rules.symbols import DeviceId
@@ -85,6 +86,7 @@ class SqlLedger:
             write_events(connection, write.events)
             write_decisions(connection, write.decisions)
             new = write_orders(connection, write.orders, self._clock.now())
+            write_severities(connection, write.severities, self._clock.now())
             write_quarantine(connection, write.rejected, self._quarantine_limit)
         return new
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from diagnostics.case import Case, CaseEvent
+from diagnostics.case import Case, CaseEvent, OrderSeverity
 from diagnostics.decision import Decision
 from diagnostics.orders.model import ServiceOrder
 from gateway.ledger.tables import (
@@ -25,6 +25,7 @@ from gateway.ports import DeviceRecord, Rejected
 from rules.times import parse_instant
 
 OPENED = "com.forewarn.order.opened"
+UPDATED = "com.forewarn.order.updated"
 CLOSED = "com.forewarn.order.closed"
 
 TAKEN = "quarantine_taken"
@@ -122,6 +123,23 @@ def write_orders(connection: sa.Connection, written: Sequence[ServiceOrder], now
     return new
 
 
+def write_severities(connection: sa.Connection, changes: Sequence[OrderSeverity], now: int) -> None:
+    """Give open orders the severity that their fault has come to; one that is kept already changes nothing.
+
+    Each change leaves an event in the outbox, created at `now`.
+    """
+    for change in changes:
+        kept = sa.select(orders.c.document).where(orders.c.order_id == change.order_id, orders.c.is_open)
+        document = connection.execute(kept).scalar_one_or_none()
+        if document is None:
+            continue
+        order = ServiceOrder.model_validate_json(document).graded(change.severity)
+        row = _order_row(order)
+        if row["document"] != document:
+            connection.execute(sa.update(orders).where(orders.c.order_id == order.order_id).values(row))
+            _owe(connection, UPDATED, row, now, at=change.at)
+
+
 def write_quarantine(connection: sa.Connection, rejected: Sequence[Rejected], limit: int) -> None:
     """Keep what could not be used; past `limit` rows the oldest go and are counted."""
     if not rejected:
@@ -151,9 +169,12 @@ def _order_row(order: ServiceOrder) -> dict[str, object]:
     }
 
 
-def _owe(connection: sa.Connection, kind: str, order: dict[str, object], now: int) -> None:
+def _owe(
+    connection: sa.Connection, kind: str, order: dict[str, object], now: int, at: int | None = None
+) -> None:
+    """Leave an event for other systems; `at` tells events of one kind apart that an order has several of."""
     statement = _insert(connection, outbox).values(
-        event_id=f"{order['order_id']}/{kind}",
+        event_id=f"{order['order_id']}/{kind}" + ("" if at is None else f"/{at}"),
         type=kind,
         subject=order["order_id"],
         payload=order["document"],

@@ -51,6 +51,12 @@ class Decoder:
         self._routes: dict[str, _Route] = {}
         self._senders: dict[DeviceId, Sender] = {}
 
+    def use(self, catalogue: Catalogue) -> None:
+        """Judge what comes from now on by another catalogue; what is known of senders stays."""
+        self._telemetry = TelemetryReader(self._symbols, catalogue)
+        for sender in self._senders.values():
+            sender.layout = None  # its messages were judged by the catalogue before
+
     def decode(self, packets: Sequence[Packet]) -> Inbound:
         """Return what a batch of packets says, in the order of their arrival."""
         columns = Columns()
