@@ -100,6 +100,25 @@ def spell(path: Path) -> str:
 
 def read_document(name: str, content: bytes, problems: list[str]) -> Document | None:
     """Return a YAML file, None when it is none; what is wrong with it is added to `problems`."""
+    composed = compose(name, content, "{pack: name, rules: [...]}", problems)
+    if composed is None:
+        return None
+    text, node = composed
+    document = Document(name, text)
+    document.note((), node, node.start_mark.line)
+    document.value = _Reader(document, problems).plain(node, ())
+    return document
+
+
+def compose(name: str, content: bytes, shape: str, problems: list[str]) -> tuple[str, yaml.Node] | None:
+    """Return the text of a YAML file and its root, None when it is none; `problems` takes what is wrong.
+
+    Args:
+        name: of the file, for messages.
+        content: of the file.
+        shape: what an empty file should have been.
+        problems: sentences with file, line and what was expected.
+    """
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
         node = yaml.compose(text, Loader=_Loader)
@@ -117,12 +136,21 @@ def read_document(name: str, content: bytes, problems: list[str]) -> Document | 
         problems.append(f"{name}:1: not YAML: {reason}")
         return None
     if node is None:
-        problems.append(f"{name}:1: expected {{pack: name, rules: [...]}}, the file is empty")
+        problems.append(f"{name}:1: expected {shape}, the file is empty")
         return None
-    document = Document(name, text)
-    document.note((), node, node.start_mark.line)
-    document.value = _Reader(document, problems).plain(node, ())
-    return document
+    return text, node
+
+
+def plain_scalar(node: yaml.Node) -> object:
+    """Return a scalar as a text, a number, true, false or None.
+
+    Raises:
+        ValueError: it carries a tag that says something else.
+    """
+    try:
+        return _Loader("").construct_object(node)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
 
 
 class _Reader:
@@ -153,8 +181,8 @@ class _Reader:
                 items.append(self.plain(item, (*path, index)))
             return items
         try:
-            return _Loader("").construct_object(node)
-        except (yaml.YAMLError, ValueError):
+            return plain_scalar(node)
+        except ValueError:
             written = self._document.text[node.start_mark.index : node.end_mark.index]
             problem = f"expected a text, a number, true or false, got {written[:40]}"
             self._problems.append(self._document.report(path, problem))

@@ -24,10 +24,10 @@ from rules.expression.tree import Absent, Node, walk
 from rules.findings import Finding
 from rules.loader import RuleSet
 from rules.model import AlsoWay, Rule, Severity
-from rules.scenario.document import ScenarioError
 from rules.scenario.judging import Happening
 from rules.scenario.model import Device, Reply, Scenario
 from rules.scenario.notation import MISSING
+from rules.scenario.spots import ScenarioError
 from rules.symbols import Channel, DeviceId, Symbols
 
 _ROOT = "fw"

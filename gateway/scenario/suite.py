@@ -10,10 +10,10 @@ from diagnostics.faults import load_faults
 from gateway.errors import UserError
 from gateway.scenario.running import Course, run_scenario
 from rules.loader import PackError, RuleSet, load_rules
-from rules.scenario.document import ScenarioError
 from rules.scenario.judging import Failure, judge
 from rules.scenario.model import InState, Scenario
 from rules.scenario.reading import is_scenario_file, read_scenario_file
+from rules.scenario.spots import ScenarioError
 
 
 @dataclass(frozen=True, slots=True)

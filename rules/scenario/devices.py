@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from rules.model import DEVICE_CLASSES
-from rules.scenario.document import ScenarioError, Spot, told
 from rules.scenario.knowledge import Known, hint
 from rules.scenario.model import Device, FactChange, Reply, Series
 from rules.scenario.notation import NotationError, expand
+from rules.scenario.spots import ScenarioError, Spot, told
 from rules.symbols import Channel, DeviceId
 
 DEFAULT_TENANT = "acme"

@@ -5,9 +5,9 @@ from typing import cast, get_args
 
 from rules.lifecycle import State
 from rules.model import Severity
-from rules.scenario.document import Spot
 from rules.scenario.knowledge import Known
 from rules.scenario.model import KINDS, Event, Expectation, InState, Kind, Never, Scenario
+from rules.scenario.spots import Spot
 from rules.symbols import DeviceId
 
 _STATES = {state.name.lower(): state.name for state in State}

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Collection
 
 from rules.loader import RuleSet
-from rules.scenario.document import Spot
+from rules.scenario.spots import Spot
 from rules.signals import Catalogue
 
 

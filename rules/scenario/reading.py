@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rules.loader import RuleSet
 from rules.scenario.devices import read_devices
-from rules.scenario.document import ScenarioError, Spot, read_document, told
 from rules.scenario.expecting import ExpectationReader
 from rules.scenario.knowledge import Known
 from rules.scenario.model import Expectation, Scenario
 from rules.scenario.notation import MOST_STEPS
+from rules.scenario.spots import ScenarioError, Spot, read_root, told
 from rules.times import MINUTE_MS, parse_instant
 
 DEFAULT_START = parse_instant("2026-03-02T08:00:00Z")
@@ -69,7 +69,7 @@ def read_scenario_file(path: Path) -> ScenarioFile:
     Raises:
         ScenarioError: it is not YAML, or not of the shape of a scenario file.
     """
-    entries = read_document(path).entries(("packs", "tests"), required=("tests",))
+    entries = read_root(path).entries(("packs", "tests"), required=("tests",))
     if "packs" in entries:
         packs = tuple(_pack(spot, path.parent) for spot in entries["packs"].items())
     else:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import yaml
 
+from rules.document import compose, plain_scalar
 from rules.times import parse_duration, parse_instant
 
 T = TypeVar("T")
@@ -35,20 +36,6 @@ def told(problems: list[str]) -> Iterator[None]:
         yield
     except ScenarioError as error:
         problems += error.problems
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as people mean it: dates, ``on``, ``off``, ``yes`` and ``no`` are texts, ``0x3`` is no number."""
-
-
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("null", r"null|~|", ["n", "~", ""]),
-    ("bool", r"true|false", ["t", "f"]),
-    ("int", r"[-+]?(?:0|[1-9]\d*)", list("-+0123456789")),
-    ("float", r"[-+]?(?:\d+\.\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?\d+[eE][-+]\d+", list("-+.0123456789")),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), _first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,37 +177,22 @@ class Spot:
             case yaml.SequenceNode():
                 return [spot.plain(levels - 1) for spot in self.items()]
         try:
-            value: object = _Loader("").construct_object(self.node)
-        except (yaml.YAMLError, ValueError):
+            return plain_scalar(self.node)
+        except ValueError:
             raise self.expected("a number, a text, true, false or null") from None
-        return value
 
 
-def read_document(path: Path, name: str | None = None) -> Spot:
+def read_root(path: Path) -> Spot:
     """Return the root of a YAML file.
-
-    Args:
-        path: of the file.
-        name: how messages name it.
 
     Raises:
         ScenarioError: it cannot be read, or is not YAML.
     """
-    name = name or str(path)
+    problems: list[str] = []
     try:
-        node = yaml.compose(path.read_bytes(), Loader=_Loader)
+        composed = compose(str(path), path.read_bytes(), "{tests: [...]}", problems)
     except OSError as error:
-        raise ScenarioError([f"{name}: {error.strerror}"]) from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        hint = ""
-        if '"' in (error.context or "") + (error.problem or ""):
-            hint = "; a series of quoted texts wants single quotes around it: '\"a b\"x5'"
-        raise ScenarioError(
-            [f"{name}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}{hint}"]
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ScenarioError([f"{name}:1: not YAML: {error}"]) from None
-    if node is None:
-        raise ScenarioError([f"{name}:1: expected {{tests: [...]}}, the file is empty"])
-    return Spot(name, "", node.start_mark.line + 1, node)
+        raise ScenarioError([f"{path}: {error.strerror}"]) from None
+    if composed is None:
+        raise ScenarioError(problems)
+    return Spot(str(path), "", composed[1].start_mark.line + 1, composed[1])
