@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: demo test check install dev debian screenshots docs lock format clean
+.PHONY: demo test bench check install dev debian screenshots docs lock format clean
 
 demo: install
 	$(BIN)/forewarn demo $(ARGS)
@@ -58,15 +58,26 @@ docs: install
 	$(BIN)/python -m diagnostics.orders.schema > docs/service-order.schema.json
 	$(BIN)/python docs/draw_lifecycle.py
 
-# Both locks anew, from whatever index uv is configured for; its address does not stand in them.
+# What it costs on this machine, beside other engines; docs/benchmarks.md. They need an environment of their own.
+bench: $(VENV)-bench/.installed
+	$(VENV)-bench/bin/forewarn bench rules $(ARGS)
+
+$(VENV)-bench/.installed: requirements-bench.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements-bench.lock
+	$(VENV)-bench/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+# All locks anew, from whatever index uv is configured for; its address does not stand in them.
 lock: dev
 	$(PIP) install --quiet uv
 	$(UV) -o requirements.lock pyproject.toml deploy/build-requirements.in
 	$(UV) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml deploy/build-requirements.in
+	$(UV) --extra bench -o requirements-bench.lock pyproject.toml deploy/build-requirements.in
 
 format: dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build *.egg-info forewarn-data test-output
+	rm -rf $(VENV) $(VENV)-bench build *.egg-info forewarn-data test-output

@@ -224,7 +224,7 @@ def plain_python(conditions: Iterable[Condition]) -> Callable[[list[Message]], i
 # The oracle of the tests
 
 
-def tests_oracle(conditions: Iterable[Condition]) -> Callable[[list[Message]], int] | None:
+def scalar_oracle(conditions: Iterable[Condition]) -> Callable[[list[Message]], int] | None:
     """Return a counter of matches by ``tests/oracle.py``, None where its folder is not at hand.
 
     It is the engine in scalar lines that the property tests hold the real one against: it keeps readings and
@@ -242,7 +242,7 @@ def tests_oracle(conditions: Iterable[Condition]) -> Callable[[list[Message]], i
     spelled = {_plain(signal): signal for signal in _SIGNALS}
 
     def count(messages: list[Message]) -> int:
-        engine = oracle.Oracle(ruleset.rules)
+        engine = oracle.Oracle(ruleset)
         # After each message it looks through all devices for silence. No rule here asks for it.
         engine.tick = lambda _now: None
         for number, message in enumerate(messages):
@@ -357,9 +357,9 @@ def compare(devices: int, rounds: int, batch_size: int, seed: int) -> dict[str, 
 
     python = plain_python(workload.conditions)
     figures["plain_python"] = {"us_per_message": timed(python, messages, matches)}
-    oracle = tests_oracle(workload.conditions)
+    oracle = scalar_oracle(workload.conditions)
     few = messages[:_ORACLE_MESSAGES]
-    figures["tests_oracle"] = oracle and {
+    figures["scalar_oracle"] = oracle and {
         "us_per_message": timed(oracle, few, python(few)),
         "messages": len(few),
     }
@@ -384,7 +384,7 @@ def compare(devices: int, rounds: int, batch_size: int, seed: int) -> dict[str, 
     figures["same_matches"] = all(agreeing)
     figures["times_forewarn"] = {
         name: round(figure["us_per_message"] / forewarn, 2)
-        for name in ("plain_python", "tests_oracle", "zen_engine", "rule_engine")
+        for name in ("plain_python", "scalar_oracle", "zen_engine", "rule_engine")
         if (figure := figures[name]) is not None
     }
     return figures

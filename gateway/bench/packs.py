@@ -12,8 +12,10 @@ import yaml
 
 from gateway.bench.fleet import Fleet, limit_fact
 from gateway.bench.profiles import PROFILES, Counter, Gauge, Profile, Random
+from rules.expression.tree import Absent, PeerDistance, SignalValue, WindowValue, walk
 from rules.loader import RuleSet, load_rules
-from rules.model import DEVICE_CLASSES
+from rules.model import DEVICE_CLASSES, AlsoWay, Rule
+from rules.selector import classes_of
 from rules.symbols import Channel
 
 #: Rules at which all that are shipped are among them. Below, they are thinned out evenly, so that the mix
@@ -66,6 +68,42 @@ def bench_rules(total: int, seed: int, *, idle: int = 0) -> BenchRules:
     chosen = [rule for rule in loaded.rules if rule.id in names or rule.id in ours]
     rules = tuple(replace(rule, order=order) for order, rule in enumerate(chosen))
     return BenchRules(RuleSet(rules, loaded.catalogue), tuple(generated))
+
+
+def rules_a_message(ruleset: RuleSet) -> float:
+    """Return how many rules read a signal of a message, on average over a fleet's messages."""
+    read = [(rule, _reads(rule)) for rule in ruleset.rules]
+    sums = 0.0
+    for profile in PROFILES:
+        channels = _channels(profile)
+        concerned = [(rule.each, reads) for rule, reads in read if profile.device_class in classes_of(rule)]
+        for group in profile.groups:
+            brought = [channels[column] for column in group]
+            touched = sum(any(_touches(c, each, reads) for c in brought) for each, reads in concerned)
+            sums += profile.share * touched / len(profile.groups)
+    return sums
+
+
+def _reads(rule: Rule) -> set[Channel]:
+    """Return the signals that a rule is evaluated for."""
+    confirming = rule.confirm.ways if rule.confirm else ()
+    conditions = [
+        rule.when,
+        rule.clear_when,
+        *(way.condition for way in confirming if isinstance(way, AlsoWay)),
+    ]
+    conditions += [step.condition for step in rule.severities]
+    return {
+        Channel(node.signal, node.component)
+        for condition in conditions
+        if condition is not None
+        for node in walk(condition)
+        if isinstance(node, SignalValue | WindowValue | PeerDistance | Absent)
+    }
+
+
+def _touches(channel: Channel, each: str, reads: set[Channel]) -> bool:
+    return channel in reads or bool(each and channel.component and Channel(channel.signal, "") in reads)
 
 
 def _load(generated: list[GeneratedRule]) -> RuleSet:

@@ -14,7 +14,7 @@ import numpy as np
 from gateway.bench.comparison import compare
 from gateway.bench.fleet import ROUND_MS, START, Arrived, Fleet
 from gateway.bench.machine import peak_bytes, resident_bytes
-from gateway.bench.packs import BenchRules, bench_rules
+from gateway.bench.packs import BenchRules, bench_rules, rules_a_message
 from gateway.bench.profiles import PROFILES
 from gateway.state import SavedState, load_state, save_state
 from rules.engine import Engine
@@ -176,6 +176,7 @@ def measure_engine(settings: Settings, progress: Progress) -> dict[str, Any]:
         "rules": len(rules.ruleset.rules),
         "rules_shipped": len(rules.ruleset.rules) - len(rules.generated),
         "rules_generated": len(rules.generated),
+        "rules_read_a_message": round(rules_a_message(rules.ruleset), 2),
         "batch": settings.batch,
         **total(rounds).figures(),
         "rounds_us_per_message": [pace.us for pace in rounds],
