@@ -53,6 +53,9 @@ class Failure:
     device: DeviceId
 
 
+#: How much of what happened to a fault is told.
+_MOST_STEPS = 6
+
 States = Callable[[int, DeviceId], Sequence[RuleStanding]]
 
 
@@ -114,7 +117,6 @@ class _Judge:
     def _instead(self, event: Event) -> tuple[str, list[int]]:
         """Return what happened in the place of an event: the nearest of its kind, or what else did."""
         of_fault = [happening for happening in self._happenings if happening.fault == event.fault]
-        device = event.device or self._scenario.devices[0].id
         alike = [
             happening
             for happening in of_fault
@@ -123,21 +125,31 @@ class _Judge:
             and not self._listed(happening)
         ]
         if alike:
-            nearest = min(alike, key=lambda other: (other.device != device, abs(other.at - event.at)))
+            nearest = min(alike, key=lambda other: self._distance(event, other))
             self._explained.add(nearest)
             return self._told(nearest), [nearest.at]
-        if not of_fault:
+        steps = [self._told(happening) for happening in of_fault if happening.final]
+        if not steps:
             return f"nothing happened to {event.fault}", []
-        steps = "; ".join(self._told(happening) for happening in of_fault[:6])
-        more = f"; and {len(of_fault) - 6} more" if len(of_fault) > 6 else ""
-        return f"no {_KIND_WORDS[event.kind]} of {event.fault} but: {steps}{more}", []
+        more = f"; and {len(steps) - _MOST_STEPS} more" if len(steps) > _MOST_STEPS else ""
+        return (
+            f"no {_KIND_WORDS[event.kind]} of {event.fault} but: {'; '.join(steps[:_MOST_STEPS])}{more}",
+            [],
+        )
+
+    def _distance(self, event: Event, other: Happening) -> tuple[bool, bool, bool, int]:
+        """Return how far another event is from what was expected; what is most alike comes first."""
+        device = event.device or self._scenario.devices[0].id
+        reason = event.reason is not None and other.reason != event.reason
+        return (other.device != device, reason, not other.final, abs(other.at - event.at))
 
     def never(self, expectation: Expectation, never: Never) -> Failure | None:
         """Judge that nothing happens."""
         against = [
             happening
             for happening in self._happenings
-            if never.fault in (None, happening.fault)
+            if happening.final
+            and never.fault in (None, happening.fault)
             and never.rule in (None, happening.rule)
             and never.component in (None, happening.component)
             and never.device in (None, happening.device)
@@ -145,7 +157,7 @@ class _Judge:
         if not against:
             return None
         first = against[0]
-        further = f", and {len(against) - 1} events more" if len(against) > 1 else ""
+        further = f", the first of {len(against)} events" if len(against) > 1 else ""
         narrowed = _narrowed(never.rule, never.component, never.device)
         return Failure(
             expectation.place,

@@ -136,7 +136,7 @@ class Spot:
     def choice(self, choices: Collection[str]) -> str:
         """Return a scalar that is one of these words."""
         if not isinstance(self.node, yaml.ScalarNode) or self.node.value not in choices:
-            raise self.expected(f"one of {', '.join(choices)}")
+            raise self.expected(f"{'one of ' if len(choices) > 1 else ''}{', '.join(choices)}")
         return str(self.node.value)
 
     def count(self, least: int, most: int) -> int:
