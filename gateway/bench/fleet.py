@@ -61,13 +61,15 @@ class Fleet:
         """Return how many devices are of a profile."""
         return next(group.size for group in self._groups if group.profile.name == profile)
 
-    def round(self, number: int, batch_size: int) -> Iterator[Arrived]:
+    def round(self, number: int, begin: int, batch_size: int) -> Iterator[Arrived]:
         """Yield the messages of a round, one of each device, in random order of devices.
 
-        In the first round some devices state facts before their message.
+        Args:
+            number: from 0; in the first round some devices state facts before their message.
+            begin: of the minute in which the devices send, each at its own second of it, ms.
+            batch_size: of all batches but the last.
         """
         order = self._random.permutation(self.size).astype(np.int32)
-        begin = START + number * ROUND_MS
         # All that devices sent within the minute arrives in the minute after it.
         arrival = begin + ROUND_MS + np.arange(self.size, dtype=np.int64) * ROUND_MS // self.size
         for first in range(0, self.size, batch_size):
@@ -77,16 +79,16 @@ class Fleet:
             batch = self._batch(devices, ts, arrived, (self._phase[devices] + number) % 4)
             yield batch, self._facts(devices, arrived) if number == 0 else []
 
-    def drawn(self, number: int, count: int, batch_size: int) -> Iterator[Arrived]:
+    def drawn(self, count: int, begin: int, batch_size: int) -> Iterator[Arrived]:
         """Yield messages of devices drawn one by one, so that some stand twice in a batch and others in none.
 
         Args:
-            number: the round in whose place they come; so much time passes as in a round for `size` messages.
-            count: messages.
+            count: messages; for as many as there are devices, as much time passes as in a round.
+            begin: when the first is sent, ms.
             batch_size: of all batches but the last.
         """
         devices = self._random.integers(0, self.size, count).astype(np.int32)
-        ts = START + number * ROUND_MS + np.arange(count, dtype=np.int64) * ROUND_MS // self.size
+        ts = begin + np.arange(count, dtype=np.int64) * ROUND_MS // self.size
         for first in range(0, count, batch_size):
             cut = slice(first, first + batch_size)
             turn = self._random.integers(0, 4, len(devices[cut]))

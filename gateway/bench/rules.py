@@ -3,13 +3,11 @@
 import gc
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 from typing import Any
-
-import numpy as np
 
 from gateway.bench.comparison import compare
 from gateway.bench.fleet import ROUND_MS, START, Arrived, Fleet
@@ -20,9 +18,12 @@ from gateway.state import SavedState, load_state, save_state
 from rules.engine import Engine
 from rules.findings import Finding
 from rules.symbols import DeviceId, Symbols
+from rules.times import HOUR_MS
 
 Progress = Callable[[str], None]
 _MILLION = 1_000_000
+#: The longest windows of the generated rules.
+_LONGEST_MS = 6 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Settings:
         messages: measured, after those of the warm-up.
         batch: messages that the engine takes at once.
         warmup: rounds of one message of each device before measuring, so that windows fill.
+        fill: rounds, spread over six hours, before measuring with full windows.
         seed: of everything that is chance.
     """
 
@@ -43,6 +45,7 @@ class Settings:
     messages: int = 400_000
     batch: int = 20_000
     warmup: int = 12
+    fill: int = 240
     seed: int = 1
 
     @property
@@ -88,7 +91,8 @@ class Run:
     rules: BenchRules
     fleet: Fleet
     engine: Engine
-    next_round: int = 0
+    rounds: int = 0
+    time: int = START
     suspected: set[tuple[str, DeviceId, str]] = field(default_factory=set)
 
     @classmethod
@@ -99,22 +103,23 @@ class Run:
         fleet.introduce()
         return cls(rules, fleet, Engine(rules.ruleset, symbols))
 
-    def play(self, batch: int, most: int | None = None) -> Pace:
-        """Let every device speak once, or as many of them as `most`."""
+    def play(self, batch: int, *, most: int | None = None, lasts: int = ROUND_MS) -> Pace:
+        """Let every device speak once, or as many of them as `most`; then `lasts` ms have passed."""
         pace = Pace()
-        for arrived in self.fleet.round(self.next_round, batch):
+        for arrived in self.fleet.round(self.rounds, self.time, batch):
             self.apply(arrived, pace)
             if most is not None and pace.messages >= most:
                 break
-        self.next_round += 1
+        self.rounds += 1
+        self.time += lasts
         return pace
 
     def play_drawn(self, batch: int, messages: int) -> Pace:
         """Let devices speak that are drawn one by one, so that some are twice in a batch."""
         pace = Pace()
-        for arrived in self.fleet.drawn(self.next_round, messages, batch):
+        for arrived in self.fleet.drawn(messages, self.time, batch):
             self.apply(arrived, pace)
-        self.next_round += math.ceil(messages / self.fleet.size)
+        self.time += math.ceil(messages / self.fleet.size) * ROUND_MS
         return pace
 
     def apply(self, arrived: Arrived, pace: Pace) -> list[Finding]:
@@ -137,6 +142,11 @@ class Run:
     def warm_up(self, settings: Settings) -> list[float]:
         """Play the rounds that are not measured; return microseconds a message of each."""
         return [self.play(settings.batch).us for _ in range(settings.warmup)]
+
+    def fill_windows(self, settings: Settings) -> None:
+        """Let the hours of the longest windows pass, in rounds further apart."""
+        for _ in range(settings.fill):
+            self.play(settings.batch, lasts=_LONGEST_MS // settings.fill)
 
     def active_share(self) -> float:
         """Return the part of the generated rules' lanes that is suspected."""
@@ -169,7 +179,10 @@ def measure_engine(settings: Settings, progress: Progress) -> dict[str, Any]:
     smaller: dict[str, Any] = {}
     for size, part in ((1_000, 4), (100, 20)):
         progress(f"engine: batches of {size}")
-        smaller[str(size)] = run.play(size, max(size, settings.messages // part)).figures()
+        smaller[str(size)] = run.play(size, most=max(size, settings.messages // part)).figures()
+    progress("engine: six hours to fill all windows")
+    run.fill_windows(settings)
+    full = total([run.play(settings.batch) for _ in range(max(1, settings.rounds // 2))])
     return {
         "devices": settings.devices,
         "shares": {profile.name: profile.share for profile in PROFILES},
@@ -183,6 +196,7 @@ def measure_engine(settings: Settings, progress: Progress) -> dict[str, Any]:
         "warmup_us_per_message": first,
         "active_share_of_generated_lanes": round(active, 4),
         "suspected_lanes": len(run.suspected),
+        "full_windows": full.figures(),
         "drawn_devices": drawn.figures(),
         "smaller_batches": smaller,
     }
@@ -219,7 +233,7 @@ def measure_memory(settings: Settings, progress: Progress) -> dict[str, Any]:
     rules = bench_rules(max(1, settings.rules // 4), settings.seed)
     symbols = Symbols()
     fleet = Fleet(settings.devices, settings.seed, symbols)
-    for _ in fleet.round(0, settings.batch):
+    for _ in fleet.round(0, START, settings.batch):
         pass  # so that what making messages takes is not counted
     gc.collect()
     before = resident_bytes()
@@ -227,28 +241,38 @@ def measure_memory(settings: Settings, progress: Progress) -> dict[str, Any]:
     fleet.introduce()
     run = Run(rules, fleet, Engine(rules.ruleset, symbols))
     run.warm_up(settings)
-    run.suspected.clear()
-    gc.collect()
-    after = resident_bytes()
+    early = _taken(run, before)
+    progress("memory: six hours to fill all windows")
+    run.fill_windows(settings)
+    full = _taken(run, before)
     return {
         "devices": settings.devices,
         "rules": len(rules.ruleset.rules),
         "signals_a_device": len(PROFILES[0].signals),
         "rounds": settings.warmup,
-        "resident_bytes_a_device": round((after - before) / settings.devices),
-        "array_bytes_a_device": round(_array_bytes(run.engine) / settings.devices),
-        "resident_bytes": after,
+        **full,
+        "before_windows_are_full": early,
+        "resident_bytes": resident_bytes(),
         "resident_bytes_before": before,
         "peak_bytes": peak_bytes(),
     }
 
 
+def _taken(run: Run, before: int) -> dict[str, int]:
+    """Return bytes a device: what the process grew by, and the part of it that is the engine's arrays."""
+    run.suspected.clear()
+    gc.collect()
+    grown = resident_bytes() - before
+    arrays, _ = run.engine.snapshot()
+    return {
+        "resident_bytes_a_device": round(grown / run.fleet.size),
+        "array_bytes_a_device": round(sum(array.nbytes for array in arrays.values()) / run.fleet.size),
+    }
+
+
 def measure_million(settings: Settings, progress: Progress) -> dict[str, Any]:
     """Measure the memory of a million devices."""
-    return measure_memory(
-        Settings(_MILLION, settings.rules, settings.messages, settings.batch, settings.warmup, settings.seed),
-        progress,
-    )
+    return measure_memory(replace(settings, devices=_MILLION), progress)
 
 
 def measure_snapshot(settings: Settings, progress: Progress) -> dict[str, Any]:
@@ -296,11 +320,10 @@ def measure_snapshot(settings: Settings, progress: Progress) -> dict[str, Any]:
 def _same_findings(run: Run, restored: Engine, symbols: Symbols, batch: int) -> bool:
     """Return whether both engines say the same of a further round, device by device."""
     same = len(symbols.devices) == len(run.fleet.symbols.devices)
-    for readings, facts in run.fleet.round(run.next_round, batch):
+    for readings, facts in run.fleet.round(run.rounds, run.time, batch):
         ours = run.engine.apply(readings, facts).findings
         theirs = restored.apply(readings, facts).findings
         same = same and [_essence(f) for f in ours] == [_essence(f) for f in theirs]
-    run.next_round += 1
     return same
 
 
@@ -313,11 +336,10 @@ def measure_worst_order(settings: Settings, progress: Progress) -> dict[str, Any
     run = Run.new(bench_rules(settings.rules, settings.seed), settings.devices, settings.seed)
     for _ in range(4):  # after four messages a device has reported all its signals
         run.play(settings.batch)
-    begin = START + run.next_round * ROUND_MS
     figures: dict[str, Any] = {"devices": settings.devices, "batch": settings.batch}
     for name, faulty in (("quiet", False), ("active", True)):
         progress(f"worst order: {settings.batch} messages of one {name} device")
-        batch = run.fleet.course("server", faulty=faulty, count=settings.batch, begin=begin)
+        batch = run.fleet.course("server", faulty=faulty, count=settings.batch, begin=run.time)
         pace = Pace()
         run.apply((batch, []), pace)
         figures[name] = pace.figures()
@@ -329,11 +351,6 @@ def measure_comparison(settings: Settings, progress: Progress) -> dict[str, Any]
     devices = max(1, min(settings.devices, settings.messages // 20))
     progress(f"comparison: {devices} devices")
     return compare(devices, 2, settings.batch, settings.seed)
-
-
-def _array_bytes(engine: Engine) -> int:
-    arrays, _ = engine.snapshot()
-    return sum(np.asarray(array).nbytes for array in arrays.values())
 
 
 Measurement = Callable[[Settings, Progress], dict[str, Any]]

@@ -26,6 +26,9 @@ def bench_rules(
     messages: Annotated[int, typer.Option(min=20, help="Measured, six values each.")] = 400_000,
     batch: Annotated[int, typer.Option(min=1, help="Messages that the engine takes at once.")] = 20_000,
     warmup: Annotated[int, typer.Option(min=4, help="Rounds of all devices before measuring.")] = 12,
+    fill: Annotated[
+        int, typer.Option(min=1, max=360, help="Rounds, spread over six hours, to fill the windows.")
+    ] = 240,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is chance.")] = 1,
     only: Annotated[list[str] | None, typer.Option(help="This measurement; may be given again.")] = None,
     million: Annotated[bool, typer.Option(help="Also the memory of 1,000,000 devices.")] = False,
@@ -50,6 +53,7 @@ def bench_rules(
         "messages": messages,
         "batch": batch,
         "warmup": warmup,
+        "fill": fill,
         "seed": seed,
     }
     Settings(**settings)

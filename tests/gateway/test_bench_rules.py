@@ -27,6 +27,7 @@ from rules.symbols import Symbols
 
 FOREWARN = Path(sys.executable).with_name("forewarn")
 TINY = ["--devices", "200", "--rules", "40", "--messages", "2000", "--batch", "100", "--warmup", "4"]
+TINY += ["--fill", "8"]
 PACE = {
     "messages",
     "us_per_message",
@@ -49,6 +50,7 @@ KEYS = {
         "warmup_us_per_message",
         "active_share_of_generated_lanes",
         "suspected_lanes",
+        "full_windows",
         "drawn_devices",
         "smaller_batches",
     },
@@ -69,6 +71,7 @@ KEYS = {
         "rounds",
         "resident_bytes_a_device",
         "array_bytes_a_device",
+        "before_windows_are_full",
         "resident_bytes",
         "resident_bytes_before",
         "peak_bytes",
@@ -133,17 +136,14 @@ def test_what_was_measured_is_what_was_asked_for(report):
 def test_paces_are_positive_and_agree_with_themselves(report):
     engine = report["engine"]
     worst = report["worst_order"]
-    for pace in (engine, engine["drawn_devices"], *engine["smaller_batches"].values(), *worst_paces(worst)):
+    ways = (engine["full_windows"], engine["drawn_devices"], *engine["smaller_batches"].values())
+    for pace in (engine, *ways, worst["quiet"], worst["active"]):
         assert pace["us_per_message"] > 0
         assert pace["messages_per_second"] == pytest.approx(1e6 / pace["us_per_message"], rel=0.01)
     for figures in ("us_per_message_by_rules", "us_per_message_by_untouched_rules"):
         assert all(us > 0 for us in report["scaling"][figures].values())
     assert report["memory"]["array_bytes_a_device"] > 0
     assert report["snapshot"]["file_bytes"] >= report["snapshot"]["array_bytes"] > 0
-
-
-def worst_paces(worst):
-    return worst["quiet"], worst["active"]
 
 
 def test_a_restored_engine_goes_on_like_the_one_that_was_saved(report):
@@ -247,7 +247,10 @@ def fleet():
 
 
 def test_every_device_speaks_once_a_round_sixty_seconds_apart(fleet):
-    rounds = [[readings for readings, _ in fleet.round(number, 300)] for number in range(2)]
+    rounds = [
+        [readings for readings, _ in fleet.round(number, START + number * ROUND_MS, 300)]
+        for number in range(2)
+    ]
     first, second = ({int(d): int(t) for b in r for d, t in zip(b.device, b.ts, strict=True)} for r in rounds)
     assert first.keys() == set(range(2000))
     assert {second[device] - first[device] for device in first} == {ROUND_MS}
@@ -259,7 +262,7 @@ def test_every_device_speaks_once_a_round_sixty_seconds_apart(fleet):
 def test_four_messages_of_six_values_bring_all_signals(fleet):
     reported = {}
     for number in range(4):
-        for readings, _ in fleet.round(number, 2000):
+        for readings, _ in fleet.round(number, START + number * ROUND_MS, 2000):
             assert (np.bincount(readings.message) == 6).all()
             for device, channel in zip(readings.device[readings.message], readings.channel, strict=True):
                 reported.setdefault(int(device), set()).add(int(channel))
@@ -270,7 +273,7 @@ def test_counters_never_fall_not_even_when_a_device_stands_twice_in_a_batch(flee
     channel = fleet.symbols.channel("disk.power_on_hours@sda")
     newest = {}
     grown = 0
-    for readings, _ in fleet.drawn(0, 40_000, 20_000):
+    for readings, _ in fleet.drawn(40_000, START, 20_000):
         for row in np.flatnonzero(readings.channel == channel):
             device, value = int(readings.device[readings.message[row]]), float(readings.value[row])
             assert value >= newest.get(device, 0.0)
@@ -281,7 +284,7 @@ def test_counters_never_fall_not_even_when_a_device_stands_twice_in_a_batch(flee
 
 def test_texts_are_those_of_the_signal(fleet):
     said = set()
-    for readings, _ in fleet.round(0, 2000):
+    for readings, _ in fleet.round(0, START, 2000):
         rows = (readings.kind == Kind.TEXT) & (readings.channel == fleet.symbols.channel("raid.state@0"))
         said |= {fleet.symbols.texts[int(number)] for number in readings.value[rows]}
     assert "optimal" in said
