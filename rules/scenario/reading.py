@@ -16,7 +16,8 @@ from rules.times import MINUTE_MS, parse_instant
 DEFAULT_START = parse_instant("2026-03-02T08:00:00Z")
 
 _DEVICE_KEYS = ("device", "series", "facts", "replies", "silent")
-_TEST_KEYS = ("name", "start", "every", "until", "devices", "expect", *_DEVICE_KEYS)
+#: Keys of a test.
+TEST_KEYS = ("name", "start", "every", "until", "devices", "expect", *_DEVICE_KEYS)
 
 
 def is_scenario_file(path: Path) -> bool:
@@ -107,7 +108,7 @@ def _packs_beside(path: Path) -> tuple[str | Path, ...]:
 
 def _read_test(spot: Spot, known: Known, problems: list[str]) -> Scenario:
     """Return one test; what is wrong with a part of it is noted, and the test is not to be used."""
-    entries = spot.entries(_TEST_KEYS, required=("name", "device", "series", "expect"))
+    entries = spot.entries(TEST_KEYS, required=("name", "device", "series", "expect"))
     start = entries["start"].instant() if "start" in entries else DEFAULT_START
     every_ms = MINUTE_MS
     if "every" in entries:
