@@ -1,13 +1,15 @@
 """A scenario through the pipeline: the same journey as live, in virtual time and without a world.
 
-A message arrives when the device says that it is; between messages time passes exactly where something
-can come of it: a signal has been silent for long enough, a self test is past its deadline, an answer is due.
+A message arrives when the device says that it is. What devices send is known from the start, but for their
+answers: these hang on what they are asked. So a scenario is run as it stands, and once more with each answer
+to a command that came of it, until all are answered; runs are alike up to the first answer that is new.
 """
 
-import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,19 +22,36 @@ from gateway.ports import Packet
 from gateway.wire.decoder import Decoder
 from gateway.wire.topics import Leaf, format_topic
 from rules.engine import RuleStanding
-from rules.expression.tree import Absent, Node, walk
 from rules.findings import Finding
 from rules.loader import RuleSet
-from rules.model import AlsoWay, Rule, Severity
+from rules.model import Severity
 from rules.scenario.judging import Happening
 from rules.scenario.model import Device, Reply, Scenario
 from rules.scenario.notation import MISSING
 from rules.scenario.spots import ScenarioError
-from rules.symbols import Channel, DeviceId, Symbols
+from rules.selector import classes_of
+from rules.symbols import DeviceId, Symbols
 
 _ROOT = "fw"
-# What happens at one instant, in this order.
-_SPEAK, _ANSWER, _PASS, _LOOK = range(4)
+_SETTINGS = Settings()
+
+
+class _Turn(IntEnum):
+    """What happens at one instant, in this order."""
+
+    SPEAK = 0  # facts and readings
+    PASS = 1  # time passes at the gateway: silences and deadlines before this instant
+    ANSWER = 2
+    LOOK = 3  # where the rules stand is noted
+
+
+class _Entry(NamedTuple):
+    """An entry of the agenda."""
+
+    at: int
+    turn: _Turn
+    packet: Packet | None = None
+    look: int = 0
 
 
 @dataclass(slots=True)
@@ -68,63 +87,116 @@ def run_scenario(
     Raises:
         ScenarioError: a device says something that the gateway would not take.
     """
-    run = _Run(scenario, ruleset, faults)
-    for at in {at for at in looks if at <= scenario.end}:
-        run.plan(at + 1, _LOOK, at)
-    return run.finish()
+    classes = {device.id.device_class for device in scenario.devices}
+    concerned = tuple(rule for rule in ruleset.rules if classes & set(classes_of(rule)))
+    ruleset = replace(ruleset, rules=concerned)
+    spoken = [_Entry(packet.arrival, _Turn.SPEAK, packet) for packet in _packets(scenario)]
+    noted = [_Entry(at + 1, _Turn.LOOK, look=at) for at in sorted(set(looks)) if at <= scenario.end]
+    answers = _Answers(scenario)
+    while True:
+        entries = [*spoken, *noted, *answers.entries, _Entry(scenario.end + 1, _Turn.PASS)]
+        entries += [_Entry(entry.at, _Turn.PASS) for entry in noted]
+        run = _Run(scenario, ruleset, faults)
+        course = run.go(sorted(entries, key=lambda entry: (entry.at, entry.turn)))
+        if not answers.add(run.commands):
+            return course
+
+
+class _Answers:
+    """What the devices of a scenario answer to the commands that come of it.
+
+    Attributes:
+        entries: of the agenda, in the order of the commands.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._devices = {device.id: device for device in scenario.devices}
+        self._asked: dict[tuple[DeviceId, str], int] = defaultdict(int)
+        self._settled: set[str] = set()
+        self.entries: list[_Entry] = []
+
+    def add(self, commands: Iterable[Command]) -> bool:
+        """Add the first answer to a command that was not there before; False when there is none."""
+        for command in sorted(commands, key=lambda command: command.expires):
+            if command.id in self._settled:
+                continue
+            self._settled.add(command.id)
+            device = self._devices[DeviceId(command.tenant, command.device_class, command.device)]
+            reply = self._reply(device, command)
+            if reply.state == "none":
+                continue
+            sent = command.expires - _SETTINGS.probe_deadline_ms
+            at = sent + reply.after_ms
+            while (end := device.silence(at)) is not None:
+                at = end  # the command waits for it at the broker
+            document = {"id": command.id, "state": reply.state, "result": dict(reply.result)}
+            # What silence brought about is known once the gateway has looked at the clock.
+            self.entries.append(_Entry(sent + 1, _Turn.PASS))
+            packet = _packet(device.id, Leaf.REPLY, document, at)
+            self.entries.append(_Entry(max(at, sent + 1), _Turn.ANSWER, packet))
+            return True
+        return False
+
+    def _reply(self, device: Device, command: Command) -> Reply:
+        """Return the answer to a command: the next of those given, or the last once more."""
+        named = f"{command.action}@{command.component}"
+        key = named if named in device.replies else command.action
+        replies = device.replies.get(key)
+        if replies is None:
+            return Reply("none")
+        asked = self._asked[device.id, key]
+        self._asked[device.id, key] += 1
+        return replies[min(asked, len(replies) - 1)]
 
 
 class _Run:
-    """The agenda of a scenario, and the gateway that it happens to."""
+    """A gateway that a scenario happens to.
+
+    Attributes:
+        commands: that it sent.
+    """
 
     def __init__(self, scenario: Scenario, ruleset: RuleSet, faults: FaultCatalogue) -> None:
         self._scenario = scenario
-        self._devices = {device.id: device for device in scenario.devices}
         symbols = Symbols()
-        self._settings = Settings()
         self._pipeline = Pipeline(
-            symbols=symbols, ruleset=ruleset, faults=faults, registry=Registry(), settings=self._settings
+            symbols=symbols, ruleset=ruleset, faults=faults, registry=Registry(), settings=_SETTINGS
         )
         self._decoder = Decoder(symbols, ruleset.catalogue, root=_ROOT)
         self._course = Course()
         self._severity: dict[tuple[DeviceId, str, str], Severity] = {}
-        self._asked: dict[tuple[DeviceId, str], int] = defaultdict(int)
-        self._agenda: list[tuple[int, int, int, object]] = []
-        self._planned = 0
-        spoken: dict[int, list[Packet]] = defaultdict(list)
-        for packet in _packets(scenario):
-            spoken[packet.arrival].append(packet)
-        for at, packets in spoken.items():
-            self.plan(at, _SPEAK, packets)
-        for at in _silences(scenario, ruleset):
-            self.plan(at + 1, _PASS, None)
-        self.plan(scenario.end + 1, _PASS, None)
+        self.commands: list[Command] = []
 
-    def plan(self, at: int, what: int, matter: object) -> None:
-        """Put something on the agenda. Deadlines are past one ms after them."""
-        self._planned += 1
-        heapq.heappush(self._agenda, (at, what, self._planned, matter))
-
-    def finish(self) -> Course:
-        """Work off the agenda to the scenario's end."""
-        while self._agenda:
-            at, _, _, matter = heapq.heappop(self._agenda)
-            if at > self._scenario.end + 1:
+    def go(self, agenda: Iterable[_Entry]) -> Course:
+        """Work off an agenda up to the scenario's end."""
+        waiting: list[Packet] = []
+        alone = len(self._scenario.devices) == 1
+        for entry in agenda:
+            if entry.at > self._scenario.end + 1:
                 break
-            match matter:
-                case None:
-                    self._take(self._pipeline.tick(at))
-                case int():
-                    for device in self._devices:
-                        self._course.standings[matter, device] = self._pipeline.states(device)
-                case list():
-                    self._take(self._pipeline.push(self._decoder.decode(matter)))
+            # Devices that are compared with each other are taken instant by instant.
+            if waiting and (entry.packet is None or (not alone and waiting[-1].arrival != entry.at)):
+                self._push(waiting)
+                waiting = []
+            if entry.packet is not None:
+                waiting.append(entry.packet)
+            elif entry.turn == _Turn.PASS:
+                self._take(self._pipeline.tick(entry.at))
+            else:
+                for device in self._scenario.devices:
+                    standings = self._pipeline.states(device.id)
+                    self._course.standings[entry.look, device.id] = standings
+        self._push(waiting)
         self._course.happenings.sort(key=lambda happening: happening.at)
         self._course.decisions.sort(key=lambda decision: decision.at)
         return self._course
 
+    def _push(self, packets: list[Packet]) -> None:
+        if packets:
+            self._take(self._pipeline.push(self._decoder.decode(packets)))
+
     def _take(self, effects: Effects) -> None:
-        """Note what came of a step, and let devices answer."""
+        """Note what came of a step."""
         write = effects.write
         for rejected in write.rejected:
             if not rejected.topic.endswith(f"/{Leaf.REPLY.value}"):  # an answer may come too late
@@ -154,8 +226,7 @@ class _Run:
         for decision in write.decisions:
             self._course.decisions.append(decision)
             self._note_decision(decision, severities)
-        for command in effects.commands:
-            self._answer(command)
+        self.commands += effects.commands
 
     def _note_finding(self, finding: Finding) -> None:
         self._severity[finding.device, finding.component, finding.rule.id] = finding.severity
@@ -190,30 +261,6 @@ class _Run:
             )
         )
 
-    def _answer(self, command: Command) -> None:
-        """Plan what a device answers, and the end of waiting for it."""
-        self.plan(command.expires + 1, _PASS, None)
-        device = DeviceId(command.tenant, command.device_class, command.device)
-        reply = self._reply(self._devices[device], command)
-        if reply is None or reply.state == "none":
-            return
-        at = command.expires - self._settings.probe_deadline_ms + reply.after_ms
-        while (end := self._devices[device].silence(at)) is not None:
-            at = end  # the command waits for it at the broker
-        document = {"id": command.id, "state": reply.state, "result": dict(reply.result)}
-        self.plan(at, _ANSWER, [_packet(device, Leaf.REPLY, document, at)])
-
-    def _reply(self, device: Device, command: Command) -> Reply | None:
-        """Return the answer to a command: the next of those given, or the last once more."""
-        named = f"{command.action}@{command.component}"
-        key = named if named in device.replies else command.action
-        replies = device.replies.get(key)
-        if replies is None:
-            return None
-        asked = self._asked[device.id, key]
-        self._asked[device.id, key] += 1
-        return replies[min(asked, len(replies) - 1)]
-
 
 def _packets(scenario: Scenario) -> Iterator[Packet]:
     """Yield all that devices say unasked up to the end, facts before the readings of their instant."""
@@ -246,43 +293,3 @@ def _spoken(device: Device, scenario: Scenario) -> Iterator[int]:
             return
         if device.silence(at) is None:
             yield number
-
-
-def _silences(scenario: Scenario, ruleset: RuleSet) -> set[int]:
-    """Return the instants at which a signal may have been silent for as long as a rule asks, and more."""
-    windows: dict[str, set[int]] = defaultdict(set)
-    for rule in ruleset.rules:
-        for tree in _conditions(rule):
-            for node in walk(tree):
-                if isinstance(node, Absent):
-                    windows[node.signal].add(node.window_ms)
-    found: set[int] = set()
-    for device in scenario.devices if windows else ():
-        spoken = [scenario.at(number) for number in _spoken(device, scenario)]
-        heard = _heard(device, scenario)
-        # A signal that never came is counted from the first message of its device or component.
-        begun = {times[0] for times in heard.values() if times} | set(spoken[:1])
-        for signal, lengths in windows.items():
-            times = {at for channel, all_ in heard.items() if channel.signal == signal for at in all_}
-            found |= {at + length for at in times | begun for length in lengths}
-    return {at for at in found if at <= scenario.end}
-
-
-def _heard(device: Device, scenario: Scenario) -> dict[Channel, list[int]]:
-    """Return when each of a device's series had a reading."""
-    spoken = list(_spoken(device, scenario))
-    return {
-        series.channel: [scenario.at(number) for number in spoken if series.step(number) is not MISSING]
-        for series in device.series
-    }
-
-
-def _conditions(rule: Rule) -> Iterator[Node]:
-    yield rule.when
-    if rule.clear_when is not None:
-        yield rule.clear_when
-    for step in rule.severities:
-        yield step.condition
-    for way in rule.confirm.ways if rule.confirm else ():
-        if isinstance(way, AlsoWay):
-            yield way.condition

@@ -95,6 +95,8 @@ def test_time_passes_where_something_comes_of_it(
     finer = run_scenario(beside, ruleset, FAULTS, looks)
     assert sorted(map(str, told.happenings)) == sorted(map(str, finer.happenings))
     assert [d.text for d in told.decisions] == [d.text for d in finer.decisions]
+    unseen = run_scenario(alone, ruleset, FAULTS)
+    assert sorted(map(str, told.happenings)) == sorted(map(str, unseen.happenings))
     for at in looks:
         assert told.states(at, SERVER) == finer.states(at, SERVER)
 
