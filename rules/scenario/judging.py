@@ -137,11 +137,16 @@ class _Judge:
             [],
         )
 
-    def _distance(self, event: Event, other: Happening) -> tuple[bool, bool, bool, int]:
+    def _distance(self, event: Event, other: Happening) -> tuple[int, bool, int]:
         """Return how far another event is from what was expected; what is most alike comes first."""
         device = event.device or self._scenario.devices[0].id
-        reason = event.reason is not None and other.reason != event.reason
-        return (other.device != device, reason, not other.final, abs(other.at - event.at))
+        unlike = (
+            other.device != device,
+            event.component not in (None, other.component),
+            event.rule not in (None, other.rule),
+            event.reason not in (None, other.reason),
+        )
+        return (sum(unlike), not other.final, abs(other.at - event.at))
 
     def never(self, expectation: Expectation, never: Never) -> Failure | None:
         """Judge that nothing happens."""

@@ -134,6 +134,18 @@ KINDS = {
         "{at: 7m, confirmed: disk.media_wear, component: sdb}",
         "confirmed disk.media_wear at 5m (rule sectors, component sda, major)",
     ),
+    "of a component at the time of another": (
+        TWO_DISKS,
+        "{at: 7m, refuted: disk.media_wear, component: sdb}",
+        "{at: 5m, suspected: disk.media_wear}, {at: 5m, suspected: disk.media_wear, component: sdb}",
+        "suspected disk.media_wear at 7m (rule sectors, component sdb, major)",
+    ),
+    "by the second answer": (
+        COMES_BACK.replace("failed", "[passed, {state: failed, after: 1m}]"),
+        "{at: 10m, refuted: washer.bearing}, {at: 36m, confirmed: washer.bearing}",
+        "{at: 35m, confirmed: washer.bearing}",
+        "confirmed washer.bearing at 36m (rule worn, major)",
+    ),
     "of another device": (
         NEIGHBOUR,
         "{at: 10m, suspected: washer.bearing, device: near1},"
