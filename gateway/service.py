@@ -26,7 +26,8 @@ from gateway.pauses import Pauses
 from gateway.pipeline import Effects, Pipeline
 from gateway.ports import Commander, History, Ledger
 from gateway.rulechange import RuleChange
-from gateway.state import SavedState, load_state, save_state
+from gateway.saving import Saving
+from gateway.state import SavedState, UnusableStateError, load_state
 from gateway.wire.decoder import Decoder
 from rules.batch import Bool
 from rules.loader import PackError, RuleSet
@@ -76,7 +77,7 @@ class Service:
         self._recovered = False
         self._sequence = 0
         self._saved_at = time.monotonic()
-        self._saved_sequence = -1
+        self._saving: asyncio.Task[None] | None = None  # the latest state on its way to the disk
         self._deaf_since: int | None = None  # when messages ceased to be received
         self._gaps: list[tuple[int, int]] = []  # (when they began again, length) not yet taken into account
         self._commands: set[asyncio.Task[None]] = set()
@@ -170,7 +171,11 @@ class Service:
     async def recover(self, stop: asyncio.Event) -> None:
         """Take up the saved state and what the history kept since, unless the end is asked for meanwhile."""
         parts = self._parts
-        saved = await asyncio.to_thread(load_state, parts.state_path)
+        saved = None
+        try:
+            saved = await asyncio.to_thread(load_state, parts.state_path)
+        except UnusableStateError as error:
+            parts.events.log.warning("state_not_used", detail=f"{error}; reading the history from its start")
         alive_at = 0
         if saved is not None:
             effects = self._pipeline.restore(saved.arrays, saved.document)
@@ -234,8 +239,8 @@ class Service:
                     swap = swapping.result()
                     swapping = asyncio.create_task(self._swaps.get())
                     await self._swap(swap, stop)
-                if time.monotonic() - self._saved_at >= STATE_SECONDS:
-                    await self._save()
+                if time.monotonic() - self._saved_at >= STATE_SECONDS and self._is_saved():
+                    self._begin_save()
             await self._drain(stop)
         finally:
             if swapping.done():
@@ -391,12 +396,41 @@ class Service:
                 parts.events.command_sent(command_id=command.id, action=command.action, device=command.device)
                 return
 
+    # The state
+
     async def _save(self) -> None:
-        """Save the state where it changed; a failure costs time at the next start and nothing else."""
-        arrays, document = self._pipeline.snapshot()
-        state = SavedState(self._sequence, self._parts.clock.now(), arrays, document)
+        """Save the state as it now stands, and wait until it is on the disk."""
+        await self._save_done()
+        self._begin_save()
+        await self._save_done()
+
+    def _begin_save(self) -> None:
+        """Begin to save the state; a failure costs time at the next start and nothing else."""
         self._saved_at = time.monotonic()
+        sequence, alive_at = self._sequence, self._parts.clock.now()
         try:
-            await asyncio.to_thread(save_state, self._parts.state_path, state)
+            saving = Saving.begin(
+                self._parts.state_path,
+                lambda: SavedState(sequence, alive_at, *self._pipeline.snapshot()),
+            )
         except StoreUnavailableError as error:
-            self._parts.events.outage(what="state", detail=str(error), retry_in=STATE_SECONDS)
+            self._not_saved(error)
+        else:
+            self._saving = asyncio.create_task(self._finish(saving))
+
+    async def _finish(self, saving: Saving) -> None:
+        try:
+            await asyncio.to_thread(saving.wait)
+        except StoreUnavailableError as error:
+            self._not_saved(error)
+
+    def _not_saved(self, error: StoreUnavailableError) -> None:
+        self._parts.events.outage(what="state", detail=str(error), retry_in=STATE_SECONDS)
+
+    def _is_saved(self) -> bool:
+        return self._saving is None or self._saving.done()
+
+    async def _save_done(self) -> None:
+        """Wait for the state that is on its way, if one is."""
+        if self._saving is not None:
+            await asyncio.shield(self._saving)

@@ -1,4 +1,4 @@
-"""quantile(x, q, w): the value below which a part q of the readings lies, interpolated between two of them."""
+"""quantile(x, q, w): the value below which a part q of the readings lies, interpolated between two."""
 
 import numpy as np
 
