@@ -2,16 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from rules.batch import Float64, Int64
+from rules.batch import Bool, Float64, Int64
 from rules.devices import DeviceTable
-from rules.expression.compile import Mode
-from rules.expression.tree import Absent, FactValue, SignalValue, WindowValue
+from rules.expression.compile import Condition, Mode, compile_condition
+from rules.expression.tree import Absent, FactValue, PeerDistance, SignalValue, TimesTrue, WindowValue, walk
 from rules.functions import WINDOW_FUNCTIONS, definition
 from rules.lanes import NEVER, LaneSet
+from rules.part import Part, Points
+from rules.peers import PeerBook
+from rules.symbols import Interner
 from rules.windows import WindowView
+
+#: Cells of a window's buckets that are looked at together; more are taken in turns.
+_MOST_CELLS = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class WindowSource:
 
     source: Source
     window_ms: int
+    parameter: float
     function: definition.WindowFunction
 
 
@@ -39,15 +48,40 @@ class Silence:
     window_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A condition that is looked at whenever one of its signals is read, and how often it was true.
+
+    Attributes:
+        column: of the rule's lane set, where its truths are kept as readings of 1 and 0.
+        own: columns of the rule's lane set whose readings count.
+        outer: columns of the devices' set whose readings count.
+    """
+
+    column: int
+    condition: Condition
+    own: tuple[int, ...]
+    outer: tuple[int, ...]
+    window_ms: int
+    least: int
+
+
 class Bindings:
     """The leaves of one rule over one lane set; a `rules.expression.compile.Binder`."""
 
-    def __init__(self, lanes: LaneSet, devices: DeviceTable) -> None:
+    def __init__(
+        self, lanes: LaneSet, devices: DeviceTable, peers: PeerBook, texts: Interner[str], owner: str
+    ) -> None:
         self.lanes = lanes
         self.devices = devices
+        self.book = peers
+        self._texts = texts
+        self._owner = owner
         self.sources: list[Source] = []
         self.windows: list[WindowSource] = []
         self.silences: list[Silence] = []
+        self.counted: list[Counted] = []
+        self.peers: list[Source] = []
         self.facts: list[str] = []
 
     def source(self, signal: str, component: str) -> Source:
@@ -59,102 +93,257 @@ class Bindings:
 
     def bind_signal(self, node: SignalValue) -> int:
         """Return the handle of a signal."""
-        self.sources.append(self.source(node.signal, node.component))
-        return len(self.sources) - 1
+        return _placed(self.sources, self.source(node.signal, node.component))
 
     def bind_window(self, node: WindowValue) -> int:
         """Return the handle of a function over a window."""
         source = self.source(node.signal, node.component)
         for lanes, column in self._columns(source):
             lanes.window(column, node.window_ms, node.function)
-        self.windows.append(WindowSource(source, node.window_ms, WINDOW_FUNCTIONS[node.function]))
-        return len(self.windows) - 1
+        function = WINDOW_FUNCTIONS[node.function]
+        return _placed(self.windows, WindowSource(source, node.window_ms, node.parameter, function))
+
+    def bind_times_true(self, node: TimesTrue) -> int:
+        """Return the handle of a condition whose readings are counted."""
+        condition = compile_condition(node.condition, self, self._texts)
+        parts = [part for part in walk(node.condition) if isinstance(part, SignalValue | WindowValue)]
+        sources = [self.source(part.signal, part.component) for part in parts]
+        own = tuple(sorted({source.own for source in sources if source.own is not None}))
+        outer = tuple(sorted({source.outer for source in sources if source.outer is not None}))
+        column = self.lanes.derive(f"{self._owner}/{len(self.counted)}", node.window_ms)
+        self.counted.append(Counted(column, condition, own, outer, node.window_ms, node.least))
+        return len(self.counted) - 1
+
+    def bind_peers(self, node: PeerDistance) -> int:
+        """Return the handle of a distance from peers."""
+        source = self.source(node.signal, node.component)
+        self.devices.know("model")
+        self.book.follow(self.lanes.kind, node.signal, node.component)
+        self.peers.append(source)
+        return len(self.peers) - 1
 
     def bind_absent(self, node: Absent) -> int:
         """Return the handle of a silence."""
         source = self.source(node.signal, node.component)
         for lanes, column in self._columns(source):
             lanes.listen(column)
-        self.silences.append(Silence(source, node.window_ms))
-        return len(self.silences) - 1
+        return _placed(self.silences, Silence(source, node.window_ms))
 
     def bind_fact(self, node: FactValue) -> int:
         """Return the handle of a fact."""
         self.devices.know(node.name)
-        self.facts.append(node.name)
-        return len(self.facts) - 1
+        return _placed(self.facts, node.name)
+
+    def read(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the columns whose readings a rule is evaluated for: of its lane set, and of the devices'."""
+        sources = [
+            *self.sources,
+            *self.peers,
+            *(window.source for window in self.windows),
+            *(silence.source for silence in self.silences),
+        ]
+        own = {source.own for source in sources if source.own is not None}
+        outer = {source.outer for source in sources if source.outer is not None}
+        return tuple(sorted(own)), tuple(sorted(outer))
 
     def _columns(self, source: Source) -> list[tuple[LaneSet, int]]:
         pairs = ((self.lanes, source.own), (self.devices.lanes, source.outer))
         return [(lanes, column) for lanes, column in pairs if column is not None]
 
-    def heard(self, silence: Silence, rows: Int64) -> Int64:
+    def heard(self, silence: Silence, part: Part, points: Points) -> Int64:
         """Return [N] int64: arrival of the last reading of a signal, or of the lane's first message."""
-        heard = self.lanes.first_heard[rows]
+        heard = self.lanes.first_heard[points.lane]
         if silence.source.own is not None:
-            heard = np.maximum(heard, self.lanes.heard[silence.source.own][rows])
+            heard = np.maximum(heard, part.heard(self.lanes, silence.source.own, points))
         if silence.source.outer is not None:
-            outer = self.devices.lanes.heard[silence.source.outer][self.lanes.parents[rows]]
-            heard = np.maximum(heard, outer)
+            outer = self.devices.lanes
+            there = above(self.lanes, points)
+            heard = np.maximum(heard, part.heard(outer, silence.source.outer, there))
         return heard
 
 
-class View:
-    """N lanes of a rule at one evaluation; a `rules.expression.compile.LaneView`."""
+def _placed(known: list[Any], entry: Any) -> int:
+    """Return where an entry stands in a list, appended where it does not."""
+    if entry not in known:
+        known.append(entry)
+    return known.index(entry)
 
-    def __init__(self, bindings: Bindings, rows: Int64, t: Int64, arrival: Int64) -> None:
+
+def above(lanes: LaneSet, points: Points) -> Points:
+    """Return the points of the lanes' devices."""
+    if lanes.parent is None:
+        return points
+    return Points(
+        lanes.parents[points.lane].astype(np.int64),
+        points.message,
+        points.t,
+        points.arrival,
+        points.position,
+        points.upto,
+        points.asked,
+    )
+
+
+#: What rules share that look at the same points: values by what they are.
+Shared = dict[tuple[Any, ...], Any]
+
+
+class View:
+    """N lanes of a rule at one evaluation each; a `rules.expression.compile.LaneView`."""
+
+    def __init__(
+        self,
+        bindings: Bindings,
+        limits: Callable[[str, Int64], Float64 | float],
+        part: Part,
+        points: Points,
+        shared: Shared | None = None,
+    ) -> None:
         self._bindings = bindings
-        self._rows = rows
-        self._parents = bindings.lanes.parents[rows]
-        self._t = t
-        self._views: dict[tuple[str, int, int], WindowView] = {}  # several functions look at one window
-        self._arrival = arrival
+        self._limits = limits
+        self._part = part
+        self.points = points
+        self._above: Points | None = None
+        self._shared: Shared = {} if shared is None else shared
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.points)
+
+    @property
+    def _outer(self) -> Points:
+        if self._above is None:
+            self._above = above(self._bindings.lanes, self.points)
+        return self._above
+
+    def take(self, places: npt.NDArray[np.intp]) -> "View":
+        """Return some of the lanes."""
+        return View(self._bindings, self._limits, self._part, self.points.take(places))
 
     def signal(self, handle: int) -> Float64:
         """Return the latest values, nan where unknown or no longer fresh."""
-        source = self._bindings.sources[handle]
-        return self._prefer_own(
-            source,
-            lambda lanes, column, rows: lanes.latest(column, rows, self._t),
-        )
+        return self._fresh(self._bindings.sources[handle])
+
+    def _fresh(self, source: Source) -> Float64:
+        def read(lanes: LaneSet, column: int, points: Points) -> Float64:
+            value, time = self._part.latest(lanes, column, points)
+            fresh = lanes.columns[column].is_fresh(time, points.t)
+            return value if fresh.all() else np.where(fresh, value, np.nan)
+
+        return self._once(("signal", source), lambda: self._prefer_own(source, read))
+
+    def _once(self, key: tuple[Any, ...], work: Callable[[], Float64]) -> Float64:
+        found: Float64 | None = self._shared.get(key)
+        if found is None:
+            found = self._shared[key] = work()
+        return found
 
     def window(self, handle: int) -> Float64:
         """Return the values of a function over a window."""
         bound = self._bindings.windows[handle]
 
-        def evaluate(lanes: LaneSet, column: int, rows: Int64) -> Float64:
-            key = (lanes.kind, column, bound.window_ms)
-            view = self._views.get(key)
-            if view is None:
-                view = WindowView(lanes.windows[(column, bound.window_ms)], rows, self._t)
-                self._views[key] = view
-            return bound.function.evaluate(view, bound.window_ms, 0.0)
+        def read(lanes: LaneSet, column: int, points: Points) -> Float64:
+            if lanes.columns[column].empty:
+                empty = 0.0 if bound.function.name == "count" else np.nan
+                return np.full(len(points), empty)
+            views = self._views(lanes, column, (bound.window_ms, bound.function.buckets), points)
+            parts = [bound.function.evaluate(v, bound.window_ms, bound.parameter) for v in views]
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-        return self._prefer_own(bound.source, evaluate)
+        key = ("window", bound.source, bound.window_ms, bound.parameter, bound.function.name)
+        return self._once(key, lambda: self._prefer_own(bound.source, read))
 
-    def absent(self, handle: int) -> Float64:
-        """Return 1 where the signal was silent for its window, else 0."""
+    def _views(self, lanes: LaneSet, column: int, key: tuple[int, int], points: Points) -> list[WindowView]:
+        """Return what several functions share: a window of a column at points, in pieces that fit a cache."""
+        name = ("view", lanes.kind, column, key, points is self.points)
+        found: list[WindowView] | None = self._shared.get(name)
+        if found is not None:
+            return found
+        window = lanes.columns[column].windows[key]
+        latest = self._part.latest_known(lanes, column, points)
+        known = None if self._part.kept else self._part.known(lanes, column)
+        readings = known.grouped(window, window.readings) if known and window.readings else None
+        steps = known.grouped(window, window.steps) if known and window.steps else None
+        size = max(1, _MOST_CELLS // (key[1] + 4))
+        cuts = [slice(begin, begin + size) for begin in range(0, max(1, len(points)), size)]
+        found = self._shared[name] = [
+            WindowView(window, points.lane[cut], points.t[cut], latest.part(cut), readings, steps)
+            for cut in cuts
+        ]
+        return found
+
+    def times_true(self, handle: int) -> tuple[Bool, Bool]:
+        """Return where a condition was true often enough, and where it was known and was not."""
+        bound = self._bindings.counted[handle]
+        lanes = self._bindings.lanes
+        column = lanes.columns[bound.column]
+        if column.empty:
+            nowhere = np.zeros(len(self), dtype=np.bool_)
+            return nowhere, nowhere
+        (key,) = column.windows
+        views = self._views(lanes, bound.column, key, self.points)
+        count = np.concatenate([view.readings.total("count") for view in views])
+        true = np.concatenate([view.readings.total("sum") for view in views])
+        return true >= bound.least, (count > 0) & (true < bound.least)
+
+    def peers(self, handle: int) -> Float64:
+        """Return the distances from the peers, nan where unknown."""
+        source = self._bindings.peers[handle]
+        lanes, devices = self._bindings.lanes, self._bindings.devices
+        column = source.outer if source.own is None else source.own
+        assert column is not None
+        compared = Source(None, column) if source.own is None else Source(column, None)
+        value = self._fresh(compared)
+        known = np.flatnonzero(~np.isnan(value))
+        found = np.full(len(value), np.nan)
+        if len(known):
+            points = self.points.take(known)
+            owner = devices.lanes if source.own is None else lanes
+            found[known] = self._bindings.book.distances(
+                lanes.kind,
+                owner.columns[column],
+                devices.lanes.ordinal[lanes.parents[points.lane]],
+                value[known],
+                points.t,
+                points.upto,
+            )
+        return found
+
+    def absent(self, handle: int) -> Bool:
+        """Return where the signal was silent for its window."""
         silence = self._bindings.silences[handle]
-        heard = self._bindings.heard(silence, self._rows)
-        return np.where(self._arrival - heard >= silence.window_ms, 1.0, 0.0)
+        heard = self._bindings.heard(silence, self._part, self.points)
+        return np.asarray(self.points.arrival - heard >= silence.window_ms)
 
     def fact(self, handle: int, mode: Mode) -> Float64:
         """Return a fact as a number or as a text's number, nan where it is the other or was never stated."""
-        return self._bindings.devices.fact(self._bindings.facts[handle], mode)[self._parents]
+        return self._bindings.devices.fact(self._bindings.facts[handle], mode)[self._outer.lane]
 
-    def _prefer_own(self, source: Source, read: Callable[[LaneSet, int, Int64], Float64]) -> Float64:
+    def limit(self, name: str) -> Float64 | float:
+        """Return a threshold of the rule."""
+        return self._limits(name, self._outer.lane)
+
+    def reported(self, source: Source) -> tuple[Float64, Int64, Bool]:
+        """Return the latest values, fresh or not, their times, NEVER without one, and where it is the own."""
+        lanes, devices = self._bindings.lanes, self._bindings.devices.lanes
+        value, time = np.full(len(self), np.nan), np.full(len(self), NEVER, dtype=np.int64)
+        if source.own is not None:
+            value, time = self._part.latest(lanes, source.own, self.points)
+        own = time != NEVER
+        if source.outer is not None:
+            outer, at = self._part.latest(devices, source.outer, self._outer)
+            value, time = np.where(own, value, outer), np.where(own, time, at)
+        return value, time, own
+
+    def _prefer_own(self, source: Source, read: Callable[[LaneSet, int, Points], Float64]) -> Float64:
         """Read the lane's own column where it ever had a reading, else the device's."""
         lanes, devices = self._bindings.lanes, self._bindings.devices.lanes
         if source.own is None:
             assert source.outer is not None
-            return read(devices, source.outer, self._parents)
-        own = read(lanes, source.own, self._rows)
-        if source.outer is None:
-            return own
-        never = lanes.times[source.own][self._rows] == NEVER
-        if not never.any():
-            return own
-        return np.where(never, read(devices, source.outer, self._parents), own)
+            return read(devices, source.outer, self._outer)
+        if source.outer is None or devices.columns[source.outer].empty:
+            return read(lanes, source.own, self.points)
+        if lanes.columns[source.own].empty:
+            return read(devices, source.outer, self._outer)
+        own = read(lanes, source.own, self.points)
+        _, time = self._part.latest(lanes, source.own, self.points)
+        return np.where(time != NEVER, own, read(devices, source.outer, self._outer))

@@ -10,6 +10,9 @@ from rules.lanes import NEVER, LaneSet
 from rules.signals import Catalogue
 from rules.symbols import DeviceId, Interner
 
+#: What a device stated that stated nothing; most do, so they share it.
+NOTHING: Mapping[str, object] = {}
+
 
 class DeviceTable:
     """The lanes of a class's devices with their clocks and facts, rows as in `lanes`.
@@ -26,7 +29,7 @@ class DeviceTable:
         self._texts = texts
         self.watermark = np.full(self.lanes.capacity, NEVER, dtype=np.int64)
         self.ids: list[DeviceId] = []
-        self.stated: list[dict[str, object]] = []
+        self.stated: list[Mapping[str, object]] = []
         self.serials: dict[int, dict[str, object]] = {}
         self._known: set[str] = set()
         self._facts: dict[tuple[str, Mode], Float64] = {}
@@ -47,7 +50,7 @@ class DeviceTable:
         rows = self.lanes.add(numbers, numbers, arrival, member=True)
         self.reserve()
         self.ids.extend(ids)
-        self.stated.extend({} for _ in ids)
+        self.stated.extend(NOTHING for _ in ids)
         return rows
 
     def reserve(self) -> None:
@@ -64,9 +67,11 @@ class DeviceTable:
 
         A part was exchanged when a serial number that was known is another one now; ``""`` is the device.
         """
-        for name in self._known & facts.keys():
+        asked = self._known & facts.keys()
+        if asked:
+            self.stated[row] = {**self.stated[row], **{name: facts[name] for name in asked}}
+        for name in asked:
             value = facts[name]
-            self.stated[row][name] = value
             text = isinstance(value, str)
             number = isinstance(value, int | float)
             self._facts[(name, "text")][row] = self._texts.intern(str(value)) if text else np.nan

@@ -1,9 +1,10 @@
 """The engine: batches of readings in, findings out.
 
-A batch is cut into waves in which a device stands once; a wave is taken class by class: clocks, then all
-readings, then every rule that one of them touches or whose timer runs, each for all its lanes at once. So the
-result is the same whatever the order of devices and wherever the stream was cut into batches: rows of
-different devices do not meet, and those of one device are taken in their order.
+A batch is taken class by class. All readings are noted, by device and in order; then every rule that one of
+them touches, or whose timer runs, is evaluated for all its lanes and all their messages at once. What a lane
+knew at one of its messages is looked up in the readings up to that message, so the result is the same whatever
+the order of devices and wherever the stream was cut into batches. What devices say of themselves cuts a batch
+for that device: its messages before are taken first.
 """
 
 from collections import defaultdict
@@ -20,18 +21,20 @@ from rules.lanes import NEVER, LaneSet
 from rules.lifecycle import State
 from rules.loader import RuleSet
 from rules.model import DEVICE_CLASSES, Rule
+from rules.part import Part
+from rules.peers import PeerBook
 from rules.rulelanes import RuleLanes
 from rules.selector import classes_of
 from rules.snapshot import (
     Arrays,
     Renumbering,
+    gathered,
     restore_devices,
     restore_lanes,
-    restore_rule,
     save_devices,
     save_lanes,
-    save_rule,
     save_symbols,
+    spread,
 )
 from rules.symbols import DeviceId, Symbols
 
@@ -85,12 +88,17 @@ class RuleStanding:
 
 @dataclass(slots=True)
 class _Route:
-    """Where the readings of a channel go in one class."""
+    """Where the readings of a channel go in one class.
+
+    Attributes:
+        column: of the devices' set, None when no rule reads it there.
+        component: number of the channel's component.
+        components: sets of components, the column there, and whether the reading makes its lane a member.
+    """
 
     column: int | None
-    watchers: list[RuleLanes]
-    components: list[tuple[LaneSet, int | None, bool, list[RuleLanes]]]
     component: int
+    components: list[tuple[LaneSet, int | None, bool]]
 
 
 @dataclass(slots=True)
@@ -98,6 +106,7 @@ class _Class:
     """All that is kept of the devices of one class."""
 
     devices: DeviceTable
+    peers: PeerBook
     sets: dict[str, LaneSet]
     rules: list[RuleLanes]
     routes: dict[int, _Route] = field(default_factory=dict)
@@ -105,39 +114,6 @@ class _Class:
     def reserve(self) -> None:
         for rule in self.rules:
             rule.reserve()
-
-    def hear_silences(self, rows: Int64, arrival: Int64, positions: Int64, findings: list[Finding]) -> None:
-        """Tell what fell silent in N different devices before each of them speaks now.
-
-        Args:
-            rows: [N] int64, devices.
-            arrival: [N] int64, when they speak.
-            positions: [N] int64, where in the batch.
-            findings: where findings go.
-        """
-        listening = [rule for rule in self.rules if rule.listens]
-        if not listening:
-            return
-        clock = _Clock.of(self.devices.lanes.capacity, rows, arrival, arrival, positions)
-        for rule in listening:
-            lanes = rule.watched(rule.lanes.children(rows))
-            parents = rule.lanes.parents[lanes]
-            rule.fall_silent(lanes, clock.arrival[parents], clock.position[parents], findings)
-
-
-@dataclass(slots=True)
-class _Clock:
-    """The times of the devices that speak in a wave, by device row."""
-
-    t: Int64
-    arrival: Int64
-    position: Int64
-
-    @classmethod
-    def of(cls, capacity: int, rows: Int64, t: Int64, arrival: Int64, position: Int64) -> "_Clock":
-        clock = cls(*(np.zeros(capacity, dtype=np.int64) for _ in range(3)))
-        clock.t[rows], clock.arrival[rows], clock.position[rows] = t, arrival, position
-        return clock
 
 
 class Engine:
@@ -147,36 +123,40 @@ class Engine:
         self.ruleset = ruleset
         self._symbols = symbols
         self._classes = {name: self._build_class(name) for name in DEVICE_CLASSES}
-        self._row = np.empty(0, dtype=np.int64)  # by device number, -1 before its first word
-        self._class_number = np.empty(0, dtype=np.int64)  # by device number, index in DEVICE_CLASSES
+        self._row = np.empty(0, dtype=np.int32)  # by device number, -1 before its first word
+        self._class_number = np.empty(0, dtype=np.int8)  # by device number, index in DEVICE_CLASSES
         self._now = NEVER
 
     def _build_class(self, device_class: str) -> _Class:
         rules = tuple(rule for rule in self.ruleset.rules if device_class in classes_of(rule))
-        catalogue = self.ruleset.catalogue
-        devices = DeviceTable(device_class, catalogue, self._symbols.texts)
+        catalogue, symbols = self.ruleset.catalogue, self._symbols
+        devices = DeviceTable(device_class, catalogue, symbols.texts)
+        peers = PeerBook(symbols)
         sets = {"": devices.lanes}
         for kind in sorted({rule.each for rule in rules} - {""}):
             sets[kind] = LaneSet(device_class, kind, devices.lanes, catalogue)
-        return _Class(
-            devices, sets, [RuleLanes(r, sets[r.each], devices, self._symbols, catalogue) for r in rules]
-        )
+        lanes = [RuleLanes(r, sets[r.each], devices, peers, symbols, catalogue) for r in rules]
+        return _Class(devices, peers, sets, lanes)
 
     def apply(self, batch: ReadingBatch, facts: Sequence[FactsUpdate] = ()) -> Applied:
         """Take in a batch, with what devices say of themselves between its messages."""
-        late = np.zeros(len(batch), dtype=np.bool_)
-        repeated = np.zeros(len(batch), dtype=np.bool_)
         findings: list[Finding] = []
-        begin = np.searchsorted(batch.message, np.arange(len(batch) + 1))
         with np.errstate(all="ignore"):
-            for messages, updates in _waves(batch, facts):
+            self._know_devices()
+            late, repeated, newer = self._watermarks(batch)
+            self._compare(batch, facts, late)
+            begin = np.searchsorted(batch.message, np.arange(len(batch) + 1))
+            for messages, updates in _parts(batch, facts):
                 for update in updates:
                     self._state_facts(update, findings)
-                for device_class, rows, positions in self._by_class(batch, messages):
-                    wave = _Wave(self, batch, begin, device_class, findings)
-                    wave.run(rows, positions, late, repeated)
+                kept = messages[~late[messages]]
+                for device_class, rows, positions in self._by_class(batch, kept):
+                    self._take(device_class, batch, begin, rows, positions, newer, findings)
+            for device_class in self._classes.values():
+                if not device_class.peers.idle:
+                    device_class.peers.end()
             if len(batch):
-                self._tick(int(batch.arrival[-1]), len(batch), findings)
+                self._pass_time(int(batch.arrival[-1]), len(batch), findings)
         findings.sort(key=_order)
         return Applied(findings, late, repeated)
 
@@ -184,7 +164,7 @@ class Engine:
         """Let arrival time pass: signals may have fallen silent before `now`."""
         findings: list[Finding] = []
         with np.errstate(all="ignore"):
-            self._tick(now, 0, findings)
+            self._pass_time(now, 0, findings)
         findings.sort(key=_order)
         return findings
 
@@ -192,30 +172,38 @@ class Engine:
         """Leave a span of arrival time out of every silence: the gateway itself was not listening."""
         for device_class in self._classes.values():
             for lanes in device_class.sets.values():
-                for heard in (lanes.first_heard, *lanes.heard.values()):
-                    heard[heard != NEVER] += gap_ms
+                heard = [column.arrays["heard"] for column in lanes.columns if "heard" in column.arrays]
+                for array in (lanes.first_heard, *heard):
+                    array[array != NEVER] += gap_ms
+            for rule in device_class.rules:
+                if rule.silences is not None:
+                    rule.silences.look_again()
 
     def states(self, device: DeviceId) -> list[RuleStanding]:
         """Return where each rule that is for a device stands in each of its lanes."""
         number = self._symbols.devices.index.get(device, len(self._row))
         if number >= len(self._row) or self._row[number] < 0:
             return []
-        row = self._row[number : number + 1]
+        row = self._row[number : number + 1].astype(np.int64)
         return [
-            RuleStanding(rule.rule, rule.component(lane), State(int(rule.state[lane])), rule.begun(lane))
+            RuleStanding(
+                rule.rule, rule.component(lane), State(rule.standings.get(lane).state), rule.begun(lane)
+            )
             for rule in self._classes[device.device_class].rules
-            for lane in rule.watched(rule.lanes.children(row)).tolist()
+            for lane in rule.watched(rule.lanes.children(row)[0]).tolist()
         ]
 
+    # Saved states
+
     def snapshot(self) -> tuple[Arrays, dict[str, Any]]:
-        """Return all state: arrays by path, and a document that JSON can hold. The arrays are views."""
+        """Return all state: arrays by path, and a document that JSON can hold. Most arrays are views."""
         arrays: Arrays = {"now": np.array([self._now])}
         document: dict[str, Any] = {"symbols": save_symbols(self._symbols), "classes": {}}
         for name, device_class in self._classes.items():
             for kind, lanes in device_class.sets.items():
                 save_lanes(lanes, f"{name}/{kind}", arrays)
             for rule in device_class.rules:
-                save_rule(rule, name, arrays)
+                spread(arrays, f"{name}/rule/{rule.fingerprint}", rule.save())
             document["classes"][name] = save_devices(device_class.devices, name, arrays)
         return arrays, document
 
@@ -223,223 +211,307 @@ class Engine:
         """Take up a saved state; the engine is new. Rules that were not saved start quiet."""
         numbers = Renumbering(document["symbols"], self._symbols)
         texts = frozenset(signal.name for signal in self.ruleset.catalogue if signal.kind == "text")
+        saved = gathered(arrays)
         self._now = int(arrays["now"][0])
-        self._row = np.full(len(self._symbols.devices), -1, dtype=np.int64)
-        self._class_number = np.full(len(self._symbols.devices), -1, dtype=np.int64)
-        for index, (name, device_class) in enumerate(self._classes.items()):
+        self._know_devices()
+        for name, device_class in self._classes.items():
             for kind, lanes in device_class.sets.items():
-                restore_lanes(lanes, f"{name}/{kind}", arrays, texts, numbers)
+                restore_lanes(lanes, f"{name}/{kind}", saved, texts, numbers)
             devices = device_class.devices
-            restore_devices(devices, name, arrays, document["classes"][name], self._symbols)
+            restore_devices(devices, name, saved, document["classes"][name], self._symbols)
             device_class.reserve()
             rows = np.arange(devices.lanes.size, dtype=np.int64)
             self._row[devices.lanes.ordinal[rows]] = rows
-            self._class_number[devices.lanes.ordinal[rows]] = index
+            self._restore_peers(device_class)
             for rule in device_class.rules:
                 rule.select(rows)
-                restore_rule(rule, name, arrays)
+                found = saved.get(f"{name}/rule/{rule.fingerprint}")
+                if found is not None:
+                    rule.restore(found)
 
-    def _tick(self, now: int, position: int, findings: list[Finding]) -> None:
-        self._now = max(self._now, now)
-        for device_class in self._classes.values():
-            for rule in device_class.rules:
-                if rule.listens and rule.lanes.size:
-                    rows = rule.watched(np.arange(rule.lanes.size, dtype=np.int64))
-                    until = np.full(len(rows), self._now)
-                    rule.fall_silent(rows, until, np.full(len(rows), position), findings)
+    def _restore_peers(self, device_class: _Class) -> None:
+        """Put the latest values of devices beside those of their peers again."""
+        if device_class.peers.idle:
+            return
+        devices = device_class.devices
+        numbers = devices.lanes.ordinal[: devices.lanes.size].tolist()
+        models = {
+            number: stated["model"]
+            for number, stated in zip(numbers, devices.stated, strict=True)
+            if isinstance(stated.get("model"), str)
+        }
+        for kind, lanes in device_class.sets.items():
+            size = lanes.size
+            owners = devices.lanes.ordinal[lanes.parents[:size]].tolist()
+            parts = lanes.ordinal[:size].tolist() if kind else [-1] * size
+            members = list(zip(owners, parts, strict=True))
+            for column in lanes.columns:
+                device_class.peers.restore(kind, column, members, models)
 
-    def _by_class(self, batch: ReadingBatch, messages: Int64) -> Iterator[tuple[_Class, Int64, Int64]]:
-        """Yield class, device rows and message positions of a wave; devices that are new get their row."""
-        numbers = batch.device[messages].astype(np.int64)
-        rows = self._rows(numbers, batch.arrival[messages])
-        classes = self._class_number[numbers]
+    # Batches
+
+    def _watermarks(self, batch: ReadingBatch) -> tuple[Bool, Bool, Bool]:
+        """Return, for each message, whether it is late, not newer than what its device sent before, or newer.
+
+        A message's watermark is the newest time of those of its device before it; late ones do not move it.
+        """
+        count = len(batch)
+        order = np.argsort(batch.device, kind="stable")
+        device, t = batch.device[order].astype(np.int64), batch.ts[order]
+        begins = np.append(True, device[1:] != device[:-1])[:count]
+        before = self._watermark_of(device)
+        if not begins.all():
+            # Devices stand one after the other: what is behind is lifted above all that stood before.
+            group = np.cumsum(begins) - 1
+            first = np.flatnonzero(begins)
+            highest = np.maximum.accumulate
+            floor = np.where(before == NEVER, t.min() - 1, before)
+            low = min(int(t.min()), int(floor.min()))
+            span = max(int(t.max()), int(floor.max())) - low + 2
+            if len(first) * span < np.iinfo(np.int64).max // 2:
+                lifted = highest(np.maximum(t, floor) - low + group * span) + low - group * span
+                running = np.append(lifted[:1], lifted[:-1])
+                before = np.where(begins, before, running)
+            else:
+                for begin, end in zip(first.tolist(), np.append(first[1:], count).tolist(), strict=True):
+                    running = highest(np.maximum(t[begin:end], floor[begin]))
+                    before[begin + 1 : end] = running[:-1]
+        late, newer = np.empty(count, dtype=np.bool_), np.empty(count, dtype=np.bool_)
+        late[order], newer[order] = t < before, t > before
+        return late, ~newer, newer
+
+    def _watermark_of(self, device: Int64) -> Int64:
+        """Return [N] int64: the watermarks of devices by number, NEVER for those that did not speak yet."""
+        found = np.full(len(device), NEVER, dtype=np.int64)
+        known = np.flatnonzero(device < len(self._row))
+        rows, classes = self._row[device[known]], self._class_number[device[known]]
         for index, name in enumerate(DEVICE_CLASSES):
-            chosen = classes == index
-            if chosen.any():
-                yield self._classes[name], rows[chosen], messages[chosen]
+            chosen = np.flatnonzero((classes == index) & (rows >= 0))
+            if len(chosen):
+                found[known[chosen]] = self._classes[name].devices.watermark[rows[chosen]]
+        return found
 
-    def _rows(self, numbers: Int64, arrival: Int64) -> Int64:
-        """Return the rows of different devices in their class, made where there was none."""
-        missing = len(self._symbols.devices) - len(self._row)
-        if missing > 0:
-            room = max(missing, len(self._row))
-            self._row = np.pad(self._row, (0, room), constant_values=-1)
-            self._class_number = np.pad(self._class_number, (0, room), constant_values=-1)
-        unknown = self._row[numbers] < 0
-        if unknown.any():
-            new: dict[str, list[int]] = defaultdict(list)
-            for place in np.flatnonzero(unknown).tolist():
-                new[self._symbols.devices[int(numbers[place])].device_class].append(place)
-            for name, places in new.items():
-                device_class = self._classes[name]
-                ids = [self._symbols.devices[int(numbers[place])] for place in places]
-                rows = device_class.devices.add(numbers[places], ids, arrival[places])
-                self._row[numbers[places]] = rows
-                self._class_number[numbers[places]] = DEVICE_CLASSES.index(name)
-                device_class.reserve()
-                for rule in device_class.rules:
-                    rule.select(rows)
-        return self._row[numbers]
-
-    def _state_facts(self, update: FactsUpdate, findings: list[Finding]) -> None:
-        number, arrival = np.array([update.device]), np.array([update.arrival])
-        row = self._rows(number, arrival)
-        device_class = self._classes[self._symbols.devices[update.device].device_class]
-        # What had fallen silent before did so under the facts as they were.
-        device_class.hear_silences(row, arrival, np.array([update.position]), findings)
-        exchanged = device_class.devices.state(int(row[0]), update.facts)
-        for rule in device_class.rules:
-            rule.select(row)
-        for component in exchanged:
-            if component == "":
-                device_class.devices.lanes.forget(row)
+    def _compare(self, batch: ReadingBatch, facts: Sequence[FactsUpdate], late: Bool) -> None:
+        """Let the devices of classes in which peers are compared know what the batch brings."""
+        for name, device_class in self._classes.items():
+            if device_class.peers.idle:
                 continue
-            number_of = self._symbols.components.index.get(component)
-            for kind, lanes in device_class.sets.items():
-                if kind and number_of is not None:
-                    rows, found = lanes.components(row, number_of)
-                    lanes.forget(rows[found])
+            of_class = self._class_number == DEVICE_CLASSES.index(name)
+            moves = [
+                (update.position, update.device, model)
+                for update in facts
+                if of_class[update.device] and isinstance(model := update.facts.get("model"), str)
+            ]
+            kept = of_class[batch.device] & ~late if len(batch) else late
+            device_class.peers.begin(batch, kept, moves)
 
-    def route(self, device_class: _Class, channel: int) -> _Route:
+    def _take(
+        self,
+        device_class: _Class,
+        batch: ReadingBatch,
+        begin: Int64,
+        rows: Int64,
+        positions: Int64,
+        newer: Bool,
+        findings: list[Finding],
+    ) -> None:
+        """Take messages of one class that stand in a batch at `positions`, whose devices are in `rows`."""
+        order = np.argsort(rows, kind="stable")
+        positions = positions[order]
+        part = Part(
+            rows[order].astype(np.int64),
+            batch.ts[positions],
+            batch.arrival[positions],
+            positions,
+            newer[positions],
+        )
+        self._note(device_class, batch, begin, part)
+        device_class.reserve()
+        # All rules are asked; what one of them finds due is told in order with the messages.
+        due = [rule.listen(part) for rule in device_class.rules]
+        if part.single and not any(due):
+            part.keep(device_class.sets)
+            part.kept = True
+        for rule in device_class.rules:
+            noted = rule.count(part)
+            if part.kept:
+                for column in noted:
+                    part.keep_column(rule.lanes, column)
+        for rule in device_class.rules:
+            rule.evaluate(part, findings)
+        if not part.kept:
+            part.keep(device_class.sets)
+        device_class.devices.watermark[part.rows] = part.t[part.ends - 1]
+
+    def _note(self, device_class: _Class, batch: ReadingBatch, begin: Int64, part: Part) -> None:
+        """Note all readings of a part, column by column."""
+        count = begin[part.position + 1] - begin[part.position]
+        owner = np.repeat(np.arange(len(part)), count)
+        offset = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+        readings = begin[part.position][owner] + offset
+        channels = batch.channel[readings]
+        # Numbers that fit into 16 bits are sorted by their digits, which is many times as fast.
+        small = len(channels) and channels.max() < np.iinfo(np.uint16).max
+        order = np.argsort(channels.astype(np.uint16) if small else channels, kind="stable")
+        ranked = channels[order]
+        cuts = np.flatnonzero(ranked[1:] != ranked[:-1]) + 1
+        pieces: dict[tuple[str, int], list[tuple[Int64, Int64, Float64]]] = defaultdict(list)
+        for group in np.split(order, cuts) if len(order) else []:
+            route = self._route(device_class, int(channels[group[0]]))
+            messages, value = owner[group], batch.value[readings[group]]
+            if route.column is not None:
+                pieces[("", route.column)].append((part.row[messages], messages, value))
+            for lanes, column, belongs in route.components:
+                rows = self._lanes_of(part, lanes, route.component, messages, belongs=belongs)
+                if column is not None:
+                    pieces[(lanes.kind, column)].append((rows, messages, value))
+        for (kind, column), found in pieces.items():
+            rows, messages, value = found[0]
+            if len(found) > 1 or kind:
+                rows, messages, value = (np.concatenate(column) for column in zip(*found, strict=True))
+                order = np.argsort(rows, kind="stable")
+                rows, messages, value = rows[order], messages[order], value[order]
+            part.read(device_class.sets[kind], column, rows, messages, value)
+
+    def _lanes_of(
+        self, part: Part, lanes: LaneSet, component: int, messages: Int64, *, belongs: bool
+    ) -> Int64:
+        """Return the lanes of a component that messages are about, made where there were none."""
+        parents = part.row[messages]
+        rows, found = lanes.components(parents, component)
+        if not found.all():
+            missing = np.flatnonzero(~found)
+            _, first = np.unique(parents[missing], return_index=True)
+            new = missing[first]
+            ordinals = np.full(len(new), component, dtype=np.int64)
+            added = lanes.add(parents[new], ordinals, part.arrival[messages[new]], member=belongs)
+            if belongs:
+                part.joins(lanes.kind, added, messages[new])
+            rows, _ = lanes.components(parents, component)
+        if belongs:
+            strangers = np.flatnonzero(~lanes.member[rows])
+            if len(strangers):
+                _, first = np.unique(rows[strangers], return_index=True)
+                joining = strangers[first]
+                lanes.member[rows[joining]] = True
+                part.joins(lanes.kind, rows[joining], messages[joining])
+        return rows
+
+    def _route(self, device_class: _Class, channel: int) -> _Route:
         """Return where the readings of a channel go, worked out at its first reading."""
         found = device_class.routes.get(channel)
         if found is not None:
             return found
         signal, component = self._symbols.channels[channel]
-        devices = device_class.devices.lanes
-        column = devices.find_column(signal, component)
-        route = _Route(column, [], [], -1)
-        if column is not None:
-            route.watchers = [
-                rule for rule in device_class.rules if any(s.outer == column for s in rule.sources())
-            ]
+        route = _Route(device_class.devices.lanes.find_column(signal, component), -1, [])
         if component:
             route.component = self._symbols.components.intern(component)
             for kind, lanes in device_class.sets.items():
-                own = lanes.find_column(signal, None)
-                belongs = signal.startswith(f"{kind}.")
-                if kind and (own is not None or belongs):
-                    watchers = [
-                        rule
-                        for rule in device_class.rules
-                        if rule.lanes is lanes and any(s.own == own is not None for s in rule.sources())
-                    ]
-                    route.components.append((lanes, own, belongs, watchers))
+                own = lanes.find_column(signal, None) if kind else None
+                belongs = bool(kind) and signal.startswith(f"{kind}.")
+                if own is not None or belongs:
+                    route.components.append((lanes, own, belongs))
         device_class.routes[channel] = route
         return route
 
+    def _pass_time(self, now: int, position: int, findings: list[Finding]) -> None:
+        self._now = max(self._now, now)
+        for device_class in self._classes.values():
+            for rule in device_class.rules:
+                rule.pass_time(self._now, position, findings)
 
-class _Wave:
-    """One class's part of a wave."""
+    # Devices
 
-    def __init__(
-        self, engine: Engine, batch: ReadingBatch, begin: Int64, device_class: _Class, findings: list[Finding]
-    ) -> None:
-        self._engine = engine
-        self._batch = batch
-        self._begin = begin
-        self._class = device_class
-        self._devices = device_class.devices
-        self._findings = findings
-        self._touched: dict[int, list[Int64]] = defaultdict(list)  # lanes, by rule
-        self._outer: dict[int, list[Int64]] = defaultdict(list)  # devices whose lanes all are, by rule
+    def _know_devices(self) -> None:
+        """Make room for the devices that have a number and did not speak yet."""
+        names = self._symbols.devices.names
+        known = len(self._row)
+        if len(names) > known:
+            classes = [DEVICE_CLASSES.index(name.device_class) for name in names[known:]]
+            self._row = np.append(self._row, np.full(len(classes), -1, dtype=np.int32))
+            self._class_number = np.append(self._class_number, np.array(classes, dtype=np.int8))
 
-    def run(self, rows: Int64, positions: Int64, late: Bool, repeated: Bool) -> None:
-        """Take the wave; `late` and `repeated` are written by position."""
-        batch, devices = self._batch, self._devices
-        t = batch.ts[positions]
-        watermark = devices.watermark[rows]
-        late[positions] = t < watermark
-        repeated[positions] = t <= watermark
-        kept = t >= watermark
-        if not kept.all():
-            rows, positions, t = rows[kept], positions[kept], t[kept]
-        if not len(rows):
-            return
-        arrival = batch.arrival[positions]
-        self._class.hear_silences(rows, arrival, positions, self._findings)
-        newer = t > devices.watermark[rows]
-        devices.watermark[rows] = t
-        self._apply(rows, positions, t, arrival)
-        self._class.reserve()
-        clock = _Clock.of(devices.lanes.capacity, rows, t, arrival, positions)
-        self._evaluate(rows[newer], clock)
+    def _by_class(self, batch: ReadingBatch, messages: Int64) -> Iterator[tuple[_Class, Int64, Int64]]:
+        """Yield class, device rows and positions of messages; devices that are new get their row."""
+        self._introduce(batch, messages)
+        numbers = batch.device[messages]
+        classes = self._class_number[numbers]
+        for index, name in enumerate(DEVICE_CLASSES):
+            chosen = np.flatnonzero(classes == index)
+            if len(chosen):
+                yield self._classes[name], self._row[numbers[chosen]], messages[chosen]
 
-    def _apply(self, rows: Int64, positions: Int64, t: Int64, arrival: Int64) -> None:
-        """Write all readings of the wave into the lanes and note which rules they touch."""
-        batch = self._batch
-        count = self._begin[positions + 1] - self._begin[positions]
-        owner = np.repeat(np.arange(len(rows)), count)
-        offset = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-        readings = self._begin[positions][owner] + offset
-        channels = batch.channel[readings]
-        order = np.argsort(channels, kind="stable")
-        cuts = np.flatnonzero(np.diff(channels[order])) + 1
-        for group in np.split(order, cuts) if len(order) else []:
-            route = self._engine.route(self._class, int(channels[group[0]]))
-            who = owner[group]
-            value = batch.value[readings[group]]
-            self._apply_channel(route, rows[who], t[who], value, arrival[who])
+    def _introduce(self, batch: ReadingBatch, messages: Int64) -> None:
+        """Give rows to the devices of messages that have none."""
+        numbers = batch.device[messages]
+        unknown = np.flatnonzero(self._row[numbers] < 0)
+        if len(unknown):
+            _, first = np.unique(numbers[unknown], return_index=True)
+            places = np.sort(unknown[first])
+            self._add(numbers[places].astype(np.int64), batch.arrival[messages[places]])
 
-    def _apply_channel(self, route: _Route, rows: Int64, t: Int64, value: Float64, arrival: Int64) -> None:
-        if route.column is not None:
-            new = self._devices.lanes.apply(route.column, rows, t, value, arrival)
-            for rule in route.watchers:
-                self._outer[rule.rule.order].append(new)
-        for lanes, column, belongs, watchers in route.components:
-            known, found = lanes.components(rows, route.component)
-            if not found.all():
-                missing = ~found
-                ordinals = np.full(int(missing.sum()), route.component, dtype=np.int64)
-                known[missing] = lanes.add(rows[missing], ordinals, arrival[missing], member=belongs)
-            if belongs:
-                lanes.member[known] = True
-            if column is not None:
-                new = lanes.apply(column, known, t, value, arrival)
-                for rule in watchers:
-                    self._touched[rule.rule.order].append(new)
-
-    def _evaluate(self, spoke: Int64, clock: _Clock) -> None:
-        """Evaluate the rules that were touched, and those whose timer runs in a device that spoke."""
-        children: dict[str, Int64] = {}
-        for rule in self._class.rules:
-            # Only now do all lanes exist that this wave brings.
-            parts = self._touched.get(rule.rule.order, [])
-            parts = [*parts, *(rule.lanes.children(rows) for rows in self._outer.get(rule.rule.order, []))]
-            if rule.timers or rule.listens:
-                kind = rule.lanes.kind
-                if kind not in children:
-                    children[kind] = rule.lanes.children(spoke)
-                lanes = children[kind]
-                parts = [*parts, lanes if rule.listens else lanes[rule.timer[lanes]]]
-            if not parts:
+    def _add(self, numbers: Int64, arrival: Int64) -> None:
+        """Add different devices that speak for the first time."""
+        names = [self._symbols.devices[number] for number in numbers.tolist()]
+        classes = self._class_number[numbers]
+        for index, device_class in enumerate(self._classes.values()):
+            chosen = np.flatnonzero(classes == index)
+            if not len(chosen):
                 continue
-            rows = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
-            rows = rule.watched(rows)
-            if len(rows):
-                parents = rule.lanes.parents[rows]
-                rule.evaluate(
-                    rows, clock.t[parents], clock.arrival[parents], clock.position[parents], self._findings
-                )
+            ids = [names[place] for place in chosen.tolist()]
+            rows = device_class.devices.add(numbers[chosen], ids, arrival[chosen])
+            self._row[numbers[chosen]] = rows
+            device_class.reserve()
+            for rule in device_class.rules:
+                rule.select(rows)
+
+    def _state_facts(self, update: FactsUpdate, findings: list[Finding]) -> None:
+        number, arrival = np.array([update.device]), np.array([update.arrival])
+        if self._row[update.device] < 0:
+            self._add(number, arrival)
+        row = self._row[number].astype(np.int64)
+        device_class = self._classes[self._symbols.devices[update.device].device_class]
+        # What had fallen silent before did so under the facts as they were.
+        for rule in device_class.rules:
+            if rule.silences is not None:
+                lanes = rule.watched(rule.lanes.children(row)[0])
+                if len(lanes):
+                    until, position = np.full(len(lanes), arrival[0]), np.full(len(lanes), update.position)
+                    rule.fall_silent(lanes, until, position, findings)
+        exchanged = device_class.devices.state(int(row[0]), update.facts)
+        for rule in device_class.rules:
+            rule.select(row)
+        for component in exchanged:
+            device_class.devices.lanes.forget(row, component)
+            number_of = self._symbols.components.index.get(component)
+            for kind, lanes in device_class.sets.items():
+                if kind and number_of is not None:
+                    rows, found = lanes.components(row, number_of)
+                    lanes.forget(rows[found], "")
 
 
-def _waves(batch: ReadingBatch, facts: Sequence[FactsUpdate]) -> Iterator[tuple[Int64, list[FactsUpdate]]]:
-    """Cut a batch so that no device stands twice in a wave: its k-th word is in the k-th wave."""
+def _parts(batch: ReadingBatch, facts: Sequence[FactsUpdate]) -> Iterator[tuple[Int64, list[FactsUpdate]]]:
+    """Cut a batch where devices say what they are: a device's k-th facts come before the k-th part of it."""
+    if not facts:
+        if len(batch):
+            yield np.arange(len(batch)), []
+        return
     device = np.concatenate([batch.device, np.array([u.device for u in facts], dtype=np.int32)])
     place = np.concatenate(
         [2 * np.arange(len(batch)) + 1, np.array([2 * u.position for u in facts], dtype=np.int64)]
     )
-    if not len(device):
-        return
-    order = np.lexsort((place, device))
+    order = np.lexsort((np.arange(len(device)), place, device))
     ranked = device[order]
-    first = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+    states = order >= len(batch)
+    stated = np.cumsum(states)
+    begins = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+    before = (stated - states)[begins]
     rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
-    by_rank = np.lexsort((place, rank))
-    for wave in np.split(by_rank, np.flatnonzero(np.diff(rank[by_rank])) + 1):
-        messages = wave[wave < len(batch)]
-        yield messages, [facts[index - len(batch)] for index in wave[wave >= len(batch)].tolist()]
+    rank[order] = stated - np.repeat(before, np.diff(np.append(begins, len(order))))
+    messages, updates = rank[: len(batch)], rank[len(batch) :]
+    for number in range(int(rank.max()) + 1):
+        now = [facts[index] for index in np.flatnonzero(updates == number).tolist()]
+        yield np.flatnonzero(messages == number), now if number else []
 
 
 def _order(finding: Finding) -> tuple[int, int, int, str, str]:

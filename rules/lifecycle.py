@@ -15,8 +15,6 @@ from enum import IntEnum
 
 import numpy as np
 
-from rules.batch import Float64, Int8, Int64
-
 
 class State(IntEnum):
     """Where a rule stands in a lane. Every state from SUSPECTED on counts as suspected."""
@@ -53,31 +51,38 @@ TABLE = np.array(
 )
 
 #: States in which a hold runs or is paused.
-RUNNING = np.array([False, True, True, False, True, True])
-_PAUSED = np.array([False, False, True, False, False, True])
+RUNNING = (False, True, True, False, True, True)
+_PAUSED = (False, False, True, False, False, True)
+_FOLLOWING: tuple[tuple[int, ...], ...] = tuple(tuple(row) for row in TABLE.tolist())
 
 
 def advance(
-    *, state: Int8, since: Int64, paused: Int64, condition: Float64, t: Int64, need_ms: Int64
-) -> tuple[Int8, Int64, Int64]:
-    """Take N lanes one evaluation further.
+    *, state: int, since: int, paused: int, condition: bool | None, t: int, need_ms: int
+) -> tuple[int, int, int]:
+    """Take a lane one evaluation further.
 
     Args:
-        state: [N] int8, a `State`.
-        since: [N] int64, device time at which the running hold began, later by what it was paused.
-        paused: [N] int64, device time at which it was paused.
-        condition: [N] float64, 1 true, 0 false, nan unknown; the one that matters in the state.
-        t: [N] int64, device time of the evaluation.
-        need_ms: [N] int64, the hold that is asked in the state.
+        state: a `State`.
+        since: device time at which the running hold began, later by what it was paused, ms.
+        paused: device time at which it was paused, ms.
+        condition: the one that matters in the state; None is unknown.
+        t: device time of the evaluation, ms.
+        need_ms: the hold that is asked in the state.
 
     Returns:
         The new state, since and paused.
     """
-    true = condition == 1.0
-    since = np.where(RUNNING[state], since, t)
-    since = np.where(true & _PAUSED[state], since + (t - paused), since)
-    event = np.where(true, Event.TRUE, np.where(condition == 0.0, Event.FALSE, Event.UNKNOWN))
-    event = np.where(true & (t - since >= need_ms), Event.DUE, event)
-    following = TABLE[state, event]
-    paused = np.where(_PAUSED[following] & ~_PAUSED[state], t, paused)
+    if not RUNNING[state]:
+        since = t
+    elif condition and _PAUSED[state]:
+        since += t - paused
+    if condition is None:
+        event = Event.UNKNOWN
+    elif condition:
+        event = Event.DUE if t - since >= need_ms else Event.TRUE
+    else:
+        event = Event.FALSE
+    following = _FOLLOWING[state][event]
+    if _PAUSED[following] and not _PAUSED[state]:
+        paused = t
     return following, since, paused

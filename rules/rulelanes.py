@@ -1,69 +1,99 @@
-"""One rule over one lane set: its conditions compiled, its states, and the findings they give."""
+"""One rule over one lane set: its conditions compiled, where it stands, and the findings that come of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from rules.batch import Bool, Int64
-from rules.bindings import Bindings, Source, View
+from rules.batch import Bool, Float64, Int64
+from rules.bindings import Bindings, Shared, Source, View
 from rules.devices import DeviceTable
-from rules.expression.compile import compile_condition
-from rules.expression.tree import Absent, SignalValue, WindowValue, limits, walk
+from rules.expression.compile import Condition, compile_condition
+from rules.expression.tree import (
+    Absent,
+    Constant,
+    LimitValue,
+    PeerDistance,
+    SignalValue,
+    WindowValue,
+    limits,
+    walk,
+)
 from rules.findings import Finding, Observation
+from rules.fingerprint import fingerprint
 from rules.lanes import NEVER, LaneSet
-from rules.lifecycle import RUNNING, State, advance
-from rules.model import AlsoWay, HeldWay, Rule
-from rules.selector import selects
+from rules.lifecycle import State
+from rules.model import AlsoWay, Rule, Severity
+from rules.part import Part, Points
+from rules.peers import PeerBook
+from rules.ruleslife import Evaluated, Life, Told
+from rules.schedules import inside
+from rules.selector import fits, selects
 from rules.signals import Catalogue
+from rules.silences import Silences
+from rules.standings import Standings
 from rules.symbols import Channel, Symbols
 
 
 class RuleLanes:
     """A rule's life in every lane of a set.
 
-    Memory a lane: 34 bytes, and 8 a silence.
-
     Attributes:
-        state: [capacity] int8, a `State`.
-        timer: [capacity] bool, the lane wants an evaluation whenever its device speaks.
+        standings: where it is not quiet.
+        silences: what it must be told of when a signal falls silent; None when it asks for no silence.
     """
 
     def __init__(
-        self, rule: Rule, lanes: LaneSet, devices: DeviceTable, symbols: Symbols, catalogue: Catalogue
+        self,
+        rule: Rule,
+        lanes: LaneSet,
+        devices: DeviceTable,
+        peers: PeerBook,
+        symbols: Symbols,
+        catalogue: Catalogue,
     ) -> None:
         self.rule = rule
         self.lanes = lanes
+        self.fingerprint = fingerprint(rule)
         self._devices = devices
         self._symbols = symbols
         self._catalogue = catalogue
-        self._bindings = Bindings(lanes, devices)
-        self._when = compile_condition(rule.when, self._bindings, symbols.texts)
-        self._clear = (
-            compile_condition(rule.clear_when, self._bindings, symbols.texts) if rule.clear_when else None
-        )
+        self._bindings = Bindings(lanes, devices, peers, symbols.texts, self.fingerprint)
         ways = rule.confirm.ways if rule.confirm else ()
+        self._when = self._compiled(rule.when)
+        self._clear = self._compiled(rule.clear_when) if rule.clear_when else None
         self._also = [
-            (bit, compile_condition(way.condition, self._bindings, symbols.texts))
-            for bit, way in enumerate(ways)
-            if isinstance(way, AlsoWay)
+            (bit, self._compiled(way.condition)) for bit, way in enumerate(ways) if isinstance(way, AlsoWay)
         ]
-        self._held = [(bit, way.duration_ms) for bit, way in enumerate(ways) if isinstance(way, HeldWay)]
-        self._ways = len(ways)
+        self._steps = [self._compiled(step.condition) for step in rule.severities]
+        self._life = Life(rule)
         self._observed = self._observed_signals()
-        self._selective = any(name != "class" for name, _ in rule.selector)
-        for name, _ in rule.selector:
-            if name not in ("class", "tenant"):
-                devices.know(name)
-        capacity = lanes.capacity
-        self.state = np.zeros(capacity, dtype=np.int8)
-        self.since = np.full(capacity, NEVER, dtype=np.int64)
-        self.paused = np.full(capacity, NEVER, dtype=np.int64)
-        self.suspected_at = np.full(capacity, NEVER, dtype=np.int64)
-        self.ways = np.zeros(capacity, dtype=np.int64)
-        self.timer = np.zeros(capacity, dtype=np.bool_)
-        self.timers = 0
-        self.fired = [np.full(capacity, NEVER, dtype=np.int64) for _ in self._bindings.silences]
+        self._read = self._bindings.read()
+        self.silences = Silences(self._bindings, devices, lanes.capacity) if self._bindings.silences else None
+        self._ask_facts()
+        self.standings = Standings()
         self._enabled = np.zeros(devices.lanes.capacity, dtype=np.bool_)
+        self._due = _NONE  # lanes in which a silence may be due before a message of the part
+        self._limits: dict[str, Float64] = {}  # by name, of each device, where overrides make a difference
+        if rule.overrides:
+            self._limits = {name: np.full(devices.lanes.capacity, value) for name, value in rule.limits}
 
-    def _observed_signals(self) -> list[tuple[Channel, Source, float | bool | str | None]]:
+    def _compiled(self, node: Any) -> Condition:
+        return compile_condition(node, self._bindings, self._symbols.texts)
+
+    def _ask_facts(self) -> None:
+        rule = self.rule
+        self._selective = any(name != "class" for name, _ in rule.selector)
+        for selector in (rule.selector, *(override.selector for override in rule.overrides)):
+            for name, _ in selector:
+                if name not in ("class", "tenant"):
+                    self._devices.know(name)
+        if rule.schedule is not None:
+            self._devices.know("time_zone")
+
+    def _observed_signals(self) -> list[tuple[Channel, Source, Constant | LimitValue | None]]:
         """Return the signals whose values go with a finding: of the conditions first, then the evidence."""
         trees = [self.rule.when]
         trees += [
@@ -71,11 +101,11 @@ class RuleLanes:
             for way in (self.rule.confirm.ways if self.rule.confirm else ())
             if isinstance(way, AlsoWay)
         ]
-        named: dict[Channel, float | bool | str | None] = {}
+        named: dict[Channel, Constant | LimitValue | None] = {}
         for tree in trees:
             limit = limits(tree)
             for node in walk(tree):
-                if isinstance(node, SignalValue | WindowValue | Absent):
+                if isinstance(node, SignalValue | WindowValue | Absent | PeerDistance):
                     key = (node.signal, node.component)
                     named.setdefault(Channel(*key), limit.get(key))
         for signal in self.rule.evidence:
@@ -85,49 +115,120 @@ class RuleLanes:
             for channel, limit in named.items()
         ]
 
-    @property
-    def listens(self) -> bool:
-        """Whether silence matters to the rule, so that time passing alone can change it."""
-        return bool(self._bindings.silences)
-
-    def sources(self) -> list[Source]:
-        """Return what the rule reads and so must be evaluated for; evidence alone is only looked at."""
-        bindings = self._bindings
-        return [
-            *bindings.sources,
-            *(window.source for window in bindings.windows),
-            *(silence.source for silence in bindings.silences),
-        ]
-
     def reserve(self) -> None:
         """Grow with the lane sets."""
-        more = (0, self.lanes.capacity - len(self.state))
-        if more[1]:
-            self.state = np.pad(self.state, more)
-            self.ways = np.pad(self.ways, more)
-            self.timer = np.pad(self.timer, more)
-            self.since = np.pad(self.since, more, constant_values=NEVER)
-            self.paused = np.pad(self.paused, more, constant_values=NEVER)
-            self.suspected_at = np.pad(self.suspected_at, more, constant_values=NEVER)
-            self.fired = [np.pad(array, more, constant_values=NEVER) for array in self.fired]
-        more = (0, self._devices.lanes.capacity - len(self._enabled))
-        if more[1]:
-            self._enabled = np.pad(self._enabled, more)
+        if self.silences is not None:
+            self.silences.reserve(self.lanes.capacity)
+        more = self._devices.lanes.capacity - len(self._enabled)
+        if more > 0:
+            self._enabled = np.pad(self._enabled, (0, more))
+            for name, value in self.rule.limits:
+                if name in self._limits:
+                    self._limits[name] = np.pad(self._limits[name], (0, more), constant_values=value)
 
     def select(self, rows: Int64) -> None:
-        """Decide anew for devices whether the rule is for them."""
+        """Decide anew for devices whether the rule is for them, and within which limits."""
         if not self._selective:
             self._enabled[rows] = True
+        if not self._selective and not self._limits:
             return
+        if self.silences is not None:
+            self.silences.look_again()
         for row in rows.tolist():
-            self._enabled[row] = selects(self.rule, self._devices.ids[row], self._devices.stated[row])
+            device, facts = self._devices.ids[row], self._devices.stated[row]
+            if self._selective:
+                self._enabled[row] = selects(self.rule, device, facts)
+            if self._limits:
+                values = dict(self.rule.limits)
+                for override in self.rule.overrides:
+                    if fits(override.selector, device, facts):
+                        values.update(override.limits)
+                for name, value in values.items():
+                    self._limits[name][row] = value
+
+    def _limit(self, name: str, rows: Int64) -> Float64 | float:
+        """Return a threshold for devices."""
+        found = self._limits.get(name)
+        return dict(self.rule.limits)[name] if found is None else found[rows]
 
     def watched(self, rows: Int64) -> Int64:
         """Return those of N different lanes for which the rule is evaluated at all."""
         keep = self._enabled[self.lanes.parents[rows]] & self.lanes.member[rows]
         return rows if keep.all() else rows[keep]
 
-    def fall_silent(self, rows: Int64, until: Int64, position: Int64, findings: list[Finding]) -> None:
+    # Evaluation
+
+    def count(self, part: Part) -> list[int]:
+        """Note the truth of counted conditions wherever one of their signals is read; return the columns."""
+        noted = []
+        for counted in self._bindings.counted:
+            points = part.points(self.lanes, counted.own, counted.outer)
+            if points is None or not len(points):
+                continue
+            view = View(self._bindings, self._limit, part, points)
+            true, false = counted.condition.true(view), counted.condition.false(view)
+            truth = np.where(true, 1.0, np.where(false, 0.0, np.nan))
+            part.read(self.lanes, counted.column, points.lane, points.message, truth)
+            noted.append(counted.column)
+        return noted
+
+    def evaluate(self, part: Part, findings: list[Finding]) -> None:
+        """Evaluate the lanes that messages touch, whose timer runs, or in which a signal fell silent."""
+        points = part.points(self.lanes, *self._read)
+        shared: Shared | None = None
+        if self.silences is not None:
+            points = self.silences.points(part, points, self._due)
+        elif points is not None:
+            shared = part.shared(self.lanes, *self._read)
+        timed = self._timed(part)
+        if points is None:
+            if len(timed):
+                whole = part.whole(self.lanes, timed)
+                self._walk(part, replace(whole, asked=np.zeros(len(whole), dtype=np.bool_)), findings)
+            return
+        if self._selective:
+            enabled = self._enabled[self.lanes.parents[points.lane]]
+            if not enabled.all():
+                points, shared = points.take(enabled), None
+        self._look(part, points, shared, timed, findings)
+
+    def listen(self, part: Part) -> bool:
+        """Return whether a signal fell silent before a message of a part that is noted and not kept yet."""
+        if self.silences is None:
+            return False
+        self._due = self.silences.candidates(part, self.watched)
+        return bool(len(self._due))
+
+    def _timed(self, part: Part) -> Int64:
+        """Return the lanes of devices that speak in which a timer runs."""
+        if not len(self.standings) or self.silences is not None or not self._life.times:
+            return _NONE
+        return self.watched(part.of_devices(self.lanes, self.standings.lanes(timed=True)))
+
+    def _look(
+        self, part: Part, points: Points, shared: Shared | None, timed: Int64, findings: list[Finding]
+    ) -> None:
+        """Evaluate at points, and at all messages of lanes whose timer runs or may begin to run."""
+        true = self._when.true(self._view(part, points, shared))
+        if true.any() and self.rule.schedule is not None:
+            true = true & self._inside(points)
+        moved = true
+        if len(self.standings):
+            moved = true | (self.standings.slots(points.lane) >= 0)
+        if not moved.any() and not len(timed):
+            return
+        if part.single:
+            # Each lane has one point; what is not asked for is looked at for its timer.
+            chosen = points.take(moved)
+            lanes = timed if self._life.times else _NONE
+        else:
+            lanes = np.union1d(points.lane[moved], timed)
+            chosen = points.take(np.isin(points.lane, lanes))
+        if self._life.times and self.silences is None and len(lanes):
+            chosen = part.join(self.lanes, chosen, part.whole(self.lanes, lanes))
+        self._walk(part, chosen, findings)
+
+    def fall_silent(self, rows: Int64, until: Int64, position: Int64, findings: list[Finding]) -> int:
         """Evaluate the lanes in which a signal fell silent before `until`, each time that one did, in order.
 
         Args:
@@ -135,86 +236,80 @@ class RuleLanes:
             until: [N] int64, arrival time.
             position: [N] int64, row of the batch before which the silence is noticed.
             findings: where findings go.
+
+        Returns:
+            The soonest time at which another signal may fall silent in these lanes.
         """
+        assert self.silences is not None
+        nothing = Part.nothing()
         while True:
-            deadlines = np.stack([self._deadline(number, rows, until) for number in range(len(self.fired))])
-            deadline = deadlines.min(axis=0)
-            due = deadline < until
-            if not due.any():
-                return
-            for number, fired in enumerate(self.fired):
-                now = due & (deadlines[number] == deadline)
-                fired[rows[now]] = deadline[now]
-            lanes, arrival = rows[due], deadline[due]
-            t = np.maximum(arrival, self._devices.watermark[self.lanes.parents[lanes]])
-            self.evaluate(lanes, t, arrival, position[due], findings)
+            points, soonest = self.silences.next(rows, until, position, nothing)
+            if not len(points):
+                return soonest
+            order = np.argsort(points.lane)
+            self._walk(nothing, points.take(order), findings)
 
-    def _deadline(self, number: int, rows: Int64, until: Int64) -> Int64:
-        """Return [N] int64: when a signal fell silent; `until` where it has not or that was told before."""
-        silence = self._bindings.silences[number]
-        deadline = self._bindings.heard(silence, rows) + silence.window_ms
-        return np.where(deadline == self.fired[number][rows], until, deadline)
-
-    def evaluate(
-        self, rows: Int64, t: Int64, arrival: Int64, position: Int64, findings: list[Finding]
-    ) -> None:
-        """Evaluate N different lanes and append what follows.
-
-        Args:
-            rows: [N] int64, lanes.
-            t: [N] int64, device time.
-            arrival: [N] int64, time of arrival of the deciding message.
-            position: [N] int64, its row in the batch.
-            findings: where findings go.
-        """
-        view = View(self._bindings, rows, t, arrival)
-        state = self.state[rows]
-        when = self._when(view)
-        suspected = state >= State.SUSPECTED
-        if not state.any() and not (when == 1.0).any():
+    def pass_time(self, now: int, position: int, findings: list[Finding]) -> None:
+        """Evaluate all lanes in which a signal fell silent before `now`, arrival time."""
+        if self.silences is None or self.silences.nothing_due(now):
             return
-        condition, need = when, np.full(len(rows), self.rule.hold_ms)
-        if suspected.any():
-            clear = self._clear(view) if self._clear else 1.0 - when
-            condition = np.where(suspected, clear, when)
-            need = np.where(suspected, self.rule.clear_hold_ms, need)
-        following, since, paused = advance(
-            state=state,
-            since=self.since[rows],
-            paused=self.paused[rows],
-            condition=condition,
-            t=t,
-            need_ms=need,
+        rows = self.watched(np.arange(self.lanes.size, dtype=np.int64))
+        everywhere = np.full(len(rows), position)
+        soonest = self.fall_silent(rows, np.full(len(rows), now), everywhere, findings)
+        self.silences.looked(soonest)
+
+    def _view(self, part: Part, points: Points, shared: Shared | None = None) -> View:
+        return View(self._bindings, self._limit, part, points, shared)
+
+    def _inside(self, points: Points) -> Bool:
+        """Return [N] bool: the schedule lets the rule look."""
+        schedule = self.rule.schedule
+        if schedule is None:
+            return np.ones(len(points), dtype=np.bool_)
+        zones = self._devices.fact("time_zone", "text")[self.lanes.parents[points.lane]]
+        return inside(schedule, zones, self._symbols.texts, points.t)
+
+    def _walk(self, part: Part, points: Points, findings: list[Finding]) -> None:
+        """Take the lanes from one evaluation to the next."""
+        if not len(points):
+            return
+        view = self._view(part, points)
+        inside = self._inside(points).tolist() if self.rule.schedule is not None else None
+        evaluated = Evaluated(
+            when=_codes(self._when, view, inside),
+            clear=_codes(self._clear, view, inside) if self._clear else None,
+            also=[(bit, _codes(also, view, inside)) for bit, also in self._also],
+            steps=[_codes(step, view, inside) for step in self._steps],
         )
-        self.state[rows], self.since[rows], self.paused[rows] = following, since, paused
-        after = following >= State.SUSPECTED
-        begun = after & ~suspected
-        ended = suspected & ~after
-        self.suspected_at[rows[begun]] = t[begun]
-        before = self.ways[rows]
-        ways = np.where(after, before, 0)
-        if self._ways and after.any():
-            held = t - self.suspected_at[rows]
-            # An unknown condition is no ground to confirm on: stale readings never do.
-            ways = np.where(after, self._confirming(view, np.where(np.isnan(when), -1, held), before), 0)
-        self.ways[rows] = ways
-        self._set_timers(rows, RUNNING[following] | (after & self._waiting(ways)))
-        told = begun | ended | (after & (ways != before))
+        told = self._life.walk(points, evaluated, self.standings, self.lanes.capacity)
+        if told:
+            self._tell(part, points, told, findings)
+
+    def _tell(self, part: Part, points: Points, told: list[Told], findings: list[Finding]) -> None:
+        places = np.array([step.place for step in told])
+        seen = points.take(places)
+        observations = self._observe(part, seen)
+        ways = len(self.rule.confirm.ways) if self.rule.confirm else 0
         findings.extend(
             Finding(
-                kind="suspected" if begun[index] else "cleared" if ended[index] else "ways",
-                position=int(position[index]),
-                at=int(t[index]),
-                arrival=int(arrival[index]),
+                kind=step.kind,
+                position=int(seen.position[index]),
+                at=int(seen.t[index]),
+                arrival=int(seen.arrival[index]),
                 rule=self.rule,
-                device=self._devices.ids[int(self.lanes.parents[rows[index]])],
-                component=self.component(int(rows[index])),
-                ways=tuple(bool(ways[index] >> bit & 1) for bit in range(self._ways)),
-                observations=self._observe(rows[index : index + 1]),
-                severity=self.rule.severity,
+                device=self._devices.ids[int(self.lanes.parents[seen.lane[index]])],
+                component=self.component(int(seen.lane[index])),
+                ways=tuple(bool(step.ways >> bit & 1) for bit in range(ways)),
+                observations=observations[index],
+                severity=self.severity(step.severity),
+                changes=step.changes,
             )
-            for index in np.flatnonzero(told).tolist()
+            for index, step in enumerate(told)
         )
+
+    def severity(self, number: int) -> Severity:
+        """Return the severity of a number as `Standing` has it."""
+        return self.rule.severities[number - 1].severity if number else self.rule.severity
 
     def component(self, row: int) -> str:
         """Return the component of a lane, ``""`` for a device's own."""
@@ -222,59 +317,33 @@ class RuleLanes:
             return ""
         return self._symbols.components[int(self.lanes.ordinal[row])]
 
-    def begun(self, row: int) -> int | None:
-        """Return when the lane was suspected, or when the hold that runs began; None while it is quiet."""
-        state = self.state[row]
-        if state == State.QUIET:
-            return None
-        return int(self.suspected_at[row] if state == State.SUSPECTED else self.since[row])
-
-    def _confirming(self, view: View, held: Int64, before: Int64) -> Int64:
-        """Return [N] int64: a bit for each way that holds. Having been held for its time stays so.
-
-        Args:
-            view: the lanes.
-            held: [N] int64, ms since the suspicion, negative where that says nothing.
-            before: [N] int64, the bits at the evaluation before.
-        """
-        ways = np.zeros_like(before)
-        for bit, also in self._also:
-            ways |= np.where(also(view) == 1.0, 1 << bit, 0)
-        for bit, duration in self._held:
-            ways |= np.where(held >= duration, 1 << bit, before & 1 << bit)
-        return ways
-
-    def _waiting(self, ways: Int64) -> Bool:
-        """Return [N] bool: a lane that is suspected has not been so for all the times that count."""
-        held = 0
-        for bit, _ in self._held:
-            held |= 1 << bit
-        return np.asarray(ways & held != held)
-
-    def _set_timers(self, rows: Int64, timer: Bool) -> None:
-        self.timers += int(timer.sum()) - int(self.timer[rows].sum())
-        self.timer[rows] = timer
-
-    def _observe(self, row: Int64) -> tuple[Observation, ...]:
-        """Return the values behind a finding; signals that were never reported are left out."""
-        lanes, devices = self.lanes, self._devices.lanes
-        found = []
+    def _observe(self, part: Part, points: Points) -> list[tuple[Observation, ...]]:
+        """Return the values behind findings at points; signals that were never reported are left out."""
+        found: list[list[Observation]] = [[] for _ in range(len(points))]
+        view = self._view(part, points)
         for channel, source, limit in self._observed:
-            place, index, column = (lanes, row, source.own)
-            component = self.component(int(row[0]))
-            if column is None or lanes.times[column][row[0]] == NEVER:
-                place, index, column, component = devices, lanes.parents[row], source.outer, channel.component
-            if column is None or place.times[column][index[0]] == NEVER:
-                continue
-            found.append(
-                Observation(
-                    signal=str(Channel(channel.signal, component)),
-                    at=int(place.times[column][index[0]]),
-                    value=self._plain(channel.signal, float(place.values[column][index[0]])),
-                    limit=limit,
+            value, time, own = view.reported(source)
+            for index, (number, at, is_own) in enumerate(
+                zip(value.tolist(), time.tolist(), own.tolist(), strict=True)
+            ):
+                if at == NEVER:
+                    continue
+                component = self.component(int(points.lane[index])) if is_own else channel.component
+                found[index].append(
+                    Observation(
+                        signal=str(Channel(channel.signal, component)),
+                        at=at,
+                        value=self._plain(channel.signal, number),
+                        limit=self._plain_limit(limit, int(points.lane[index])),
+                    )
                 )
-            )
-        return tuple(found)
+        return [tuple(observations) for observations in found]
+
+    def _plain_limit(self, limit: Constant | LimitValue | None, lane: int) -> float | bool | str | None:
+        if isinstance(limit, LimitValue):
+            row = self.lanes.parents[lane : lane + 1].astype(np.int64)
+            return float(np.ravel(self._limit(limit.name, row))[0])
+        return None if limit is None else limit.value
 
     def _plain(self, signal: str, value: float) -> float | bool | str | None:
         """Return a value of a column as devices spell it."""
@@ -286,3 +355,38 @@ class RuleLanes:
         if entry is not None and entry.kind == "text":
             return self._symbols.texts[int(value)]
         return value
+
+    def begun(self, row: int) -> int | None:
+        """Return when the lane was suspected, or when the hold that runs began; None while it is quiet."""
+        standing = self.standings.get(row)
+        if standing.state == State.QUIET:
+            return None
+        return standing.suspected_at if standing.state == State.SUSPECTED else standing.since
+
+    # Saved states
+
+    def save(self) -> dict[str, npt.NDArray[Any]]:
+        """Return where the rule stands, by name."""
+        arrays = self.standings.save()
+        if self.silences is not None:
+            for number, fired in enumerate(self.silences.fired):
+                arrays[f"fired/{number}"] = fired[: self.lanes.size]
+        return arrays
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take up what `save` returned."""
+        self.standings.restore(arrays, self.lanes.capacity)
+        if self.silences is not None:
+            for number, fired in enumerate(self.silences.fired):
+                fired[: self.lanes.size] = arrays[f"fired/{number}"]
+
+
+_NONE = np.empty(0, dtype=np.int64)
+
+
+def _codes(condition: Condition, view: View, inside: list[bool] | None) -> list[bool | None]:
+    """Return a condition as True, False and None; outside of its schedule a rule knows nothing."""
+    codes = condition.codes(view)
+    if inside is None:
+        return codes
+    return [code if looks else None for code, looks in zip(codes, inside, strict=True)]

@@ -5,28 +5,52 @@ state can be taken up by an engine with other rules: columns, windows and rules 
 starts anew.
 """
 
-import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from rules.devices import DeviceTable
-from rules.lanes import LaneSet
-from rules.model import Rule
-from rules.rulelanes import RuleLanes
+from rules.devices import NOTHING, DeviceTable
+from rules.fingerprint import fingerprint
+from rules.lanes import Column, LaneSet
 from rules.symbols import Channel, DeviceId, Symbols
+
+__all__ = [
+    "Arrays",
+    "Renumbering",
+    "fingerprint",
+    "gathered",
+    "restore_devices",
+    "restore_lanes",
+    "save_devices",
+    "save_lanes",
+    "save_symbols",
+    "spread",
+]
 
 #: Arrays by path, and a JSON document beside them.
 Arrays = dict[str, np.ndarray[Any, Any]]
+#: The same by what they are of, and then by name.
+Saved = Mapping[str, Arrays]
 
-_RULE_ARRAYS = ("state", "since", "paused", "suspected_at", "ways", "timer")
+#: Stands between what an array is of and its name; signals and rules have no such thing in theirs.
+_OF = "//"
 
 
-def fingerprint(rule: Rule) -> str:
-    """Return what makes a rule the same rule: its id and all that decides on its states."""
-    meaning = (rule.id, rule.fault, rule.selector, rule.each, rule.when, rule.hold_ms, rule.clear_when)
-    text = repr((*meaning, rule.clear_hold_ms, rule.confirm))
-    return f"{rule.id}/{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+def spread(arrays: Arrays, path: str, named: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Write arrays of one thing under its path."""
+    for name, array in named.items():
+        arrays[f"{path}{_OF}{name}"] = array
+
+
+def gathered(arrays: Arrays) -> Saved:
+    """Return arrays by path and then by name."""
+    found: dict[str, Arrays] = defaultdict(dict)
+    for key, array in arrays.items():
+        path, _, name = key.partition(_OF)
+        found[path][name] = array
+    return found
 
 
 def save_symbols(symbols: Symbols) -> dict[str, list[Any]]:
@@ -61,114 +85,73 @@ class Renumbering:
         return renumbered
 
 
-def save_lanes(lanes: LaneSet, prefix: str, arrays: Arrays) -> None:
-    """Write a lane set's arrays under a prefix."""
+def save_lanes(lanes: LaneSet, path: str, arrays: Arrays) -> None:
+    """Write a lane set's arrays under a path."""
     size = lanes.size
-    for name in ("first_heard", "parents", "ordinal", "member"):
-        arrays[f"{prefix}/{name}"] = getattr(lanes, name)[:size]
+    spread(
+        arrays,
+        path,
+        {name: getattr(lanes, name)[:size] for name in ("first_heard", "parents", "ordinal", "member")},
+    )
     for column in lanes.columns:
-        path = f"{prefix}/column/{_column_name(column.signal, column.component)}"
-        arrays[f"{path}/values"] = lanes.values[column.index][:size]
-        arrays[f"{path}/times"] = lanes.times[column.index][:size]
-        if column.index in lanes.heard:
-            arrays[f"{path}/heard"] = lanes.heard[column.index][:size]
-    for (index, window_ms), window in lanes.windows.items():
-        column = lanes.columns[index]
-        path = f"{prefix}/window/{window_ms}/{_column_name(column.signal, column.component)}"
-        for name in ("number", "latest", "head", "previous"):
-            arrays[f"{path}/{name}"] = getattr(window, name)[:size]
-        for name, array in window.accumulators.items():
-            arrays[f"{path}/accumulator/{name}"] = array[:size]
-
-
-def _column_name(signal: str, component: str | None) -> str:
-    return f"{signal}@{component}" if component else signal
+        if column.empty:
+            continue
+        where = f"{path}/column/{column.name}"
+        spread(arrays, where, {name: array[:size] for name, array in column.arrays.items()})
+        for name, buckets in column.buckets():
+            spread(arrays, f"{where}/window/{name}", buckets.save())
 
 
 def restore_lanes(
-    lanes: LaneSet, prefix: str, arrays: Arrays, texts: frozenset[str], numbers: Renumbering
+    lanes: LaneSet, path: str, saved: Saved, texts: frozenset[str], numbers: Renumbering
 ) -> None:
-    """Fill an empty lane set from what was saved under a prefix; `texts` are the names of text signals."""
-    if f"{prefix}/ordinal" not in arrays:
+    """Fill an empty lane set from what was saved under a path; `texts` are the names of text signals."""
+    own = saved.get(path)
+    if own is None:
         return
-    ordinal = arrays[f"{prefix}/ordinal"]
     renumber = numbers.devices if lanes.parent is None else numbers.components
-    first_heard = arrays[f"{prefix}/first_heard"]
-    lanes.add(arrays[f"{prefix}/parents"], renumber[ordinal], first_heard, member=False)
-    size = lanes.size
-    lanes.member[:size] = arrays[f"{prefix}/member"]
+    lanes.add(own["parents"], renumber[own["ordinal"]], own["first_heard"], member=False)
+    lanes.member[: lanes.size] = own["member"]
     for column in lanes.columns:
-        path = f"{prefix}/column/{_column_name(column.signal, column.component)}"
-        if f"{path}/values" not in arrays:
-            continue
-        values = arrays[f"{path}/values"]
-        is_text = column.signal in texts
-        lanes.values[column.index][:size] = numbers.text_values(values) if is_text else values
-        lanes.times[column.index][:size] = arrays[f"{path}/times"]
-        if column.index in lanes.heard and f"{path}/heard" in arrays:
-            lanes.heard[column.index][:size] = arrays[f"{path}/heard"]
-    _restore_windows(lanes, prefix, arrays, texts, numbers)
+        where = f"{path}/column/{column.name}"
+        if where in saved:
+            _restore_column(lanes, column, where, saved, numbers if column.signal in texts else None)
 
 
-def _restore_windows(
-    lanes: LaneSet, prefix: str, arrays: Arrays, texts: frozenset[str], numbers: Renumbering
+def _restore_column(
+    lanes: LaneSet, column: Column, path: str, saved: Saved, numbers: Renumbering | None
 ) -> None:
+    """Take up a column and those of its windows that were saved with the same accumulators."""
     size = lanes.size
-    for (index, window_ms), window in lanes.windows.items():
-        column = lanes.columns[index]
-        path = f"{prefix}/window/{window_ms}/{_column_name(column.signal, column.component)}"
-        accumulators = {name: f"{path}/accumulator/{name}" for name in window.accumulators}
-        if not all(name in arrays for name in accumulators.values()):
-            continue
-        slots = arrays[f"{path}/number"].shape[1]
-        window.reshape(slots)
-        window.number[:size] = arrays[f"{path}/number"]
-        window.latest[:size] = arrays[f"{path}/latest"]
-        window.head[:size] = arrays[f"{path}/head"]
-        previous = arrays[f"{path}/previous"]
-        window.previous[:size] = numbers.text_values(previous) if column.signal in texts else previous
-        for name, saved in accumulators.items():
-            window.accumulators[name][:size] = arrays[saved]
+    column.begin(lanes.capacity)
+    for name, array in saved[path].items():
+        if name in column.arrays:
+            is_text = numbers is not None and name in ("values", "known_value")
+            column.arrays[name][:size] = numbers.text_values(array) if numbers and is_text else array
+    for name, buckets in column.buckets():
+        found = saved.get(f"{path}/window/{name}")
+        if found is not None:
+            buckets.restore(found, lanes.capacity)
 
 
-def save_rule(rule: RuleLanes, prefix: str, arrays: Arrays) -> None:
-    """Write a rule's states under a prefix."""
-    size = rule.lanes.size
-    path = f"{prefix}/rule/{fingerprint(rule.rule)}"
-    for name in _RULE_ARRAYS:
-        arrays[f"{path}/{name}"] = getattr(rule, name)[:size]
-    for number, fired in enumerate(rule.fired):
-        arrays[f"{path}/fired/{number}"] = fired[:size]
-
-
-def restore_rule(rule: RuleLanes, prefix: str, arrays: Arrays) -> None:
-    """Take up a rule's states where the same rule was saved."""
-    path = f"{prefix}/rule/{fingerprint(rule.rule)}"
-    if f"{path}/state" not in arrays:
-        return
-    size = rule.lanes.size
-    for name in _RULE_ARRAYS:
-        getattr(rule, name)[:size] = arrays[f"{path}/{name}"]
-    for number, fired in enumerate(rule.fired):
-        fired[:size] = arrays[f"{path}/fired/{number}"]
-    rule.timers = int(rule.timer.sum())
-
-
-def save_devices(devices: DeviceTable, prefix: str, arrays: Arrays) -> dict[str, Any]:
+def save_devices(devices: DeviceTable, path: str, arrays: Arrays) -> dict[str, Any]:
     """Write the clocks of a class's devices, and return what they stated."""
-    arrays[f"{prefix}/watermark"] = devices.watermark[: devices.lanes.size]
-    return {"stated": devices.stated, "serials": {str(k): v for k, v in devices.serials.items()}}
+    spread(arrays, f"{path}/devices", {"watermark": devices.watermark[: devices.lanes.size]})
+    return {
+        "stated": {str(row): stated for row, stated in enumerate(devices.stated) if stated},
+        "serials": {str(row): serials for row, serials in devices.serials.items()},
+    }
 
 
 def restore_devices(
-    devices: DeviceTable, prefix: str, arrays: Arrays, document: dict[str, Any], symbols: Symbols
+    devices: DeviceTable, path: str, saved: Saved, document: dict[str, Any], symbols: Symbols
 ) -> None:
     """Take up the clocks and statements of a class's devices, whose lanes are restored already."""
     size = devices.lanes.size
     devices.reserve()
-    devices.watermark[:size] = arrays[f"{prefix}/watermark"]
+    devices.watermark[:size] = saved[f"{path}/devices"]["watermark"]
     devices.ids = [symbols.devices[number] for number in devices.lanes.ordinal[:size].tolist()]
-    devices.stated = [{} for _ in range(size)]
-    for row, stated in enumerate(document["stated"]):
-        devices.state(row, stated)
+    devices.stated = [NOTHING] * size
+    for row, stated in document["stated"].items():
+        devices.state(int(row), stated)
     devices.serials.update({int(row): serials for row, serials in document["serials"].items()})

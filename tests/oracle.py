@@ -350,10 +350,17 @@ class Oracle:
             and other.facts.get("model") == model
             for lane in self.components(other, rule)
         ][:MOST_PEERS]
-        values = [self.latest(other, lane, node, t) for other, lane in group]
+        values = [self.own(other, lane, node, t) for other, lane in group]
         return distance(
-            self.latest(device, component, node, t), [value for value in values if value is not None]
+            self.own(device, component, node, t), [value for value in values if value is not None]
         )
+
+    def own(self, device, component, node, t):
+        """Return the latest fresh value of a lane, and nothing of its device in its place."""
+        where = node.component or component
+        if not device.readings.get((node.signal, where)):
+            return None
+        return self.latest(device, component, node, t)
 
 
 # conditions
@@ -484,12 +491,12 @@ def grown(before, after, wraps):
         return after - before
     if wraps is not None and before >= 0.75 * wraps and after < 0.25 * wraps:
         return after - before + wraps
-    return after
+    return max(after, 0)
 
 
 def last_of_each_part(inside, window_ms):
     """Return the values that quantiles are taken of: one of each 4,000th part of the window."""
-    part = max(1, window_ms // 4000)
+    part = math.ceil(window_ms / 4000)
     return list({at // part: float(value) for at, value in inside}.values())
 
 

@@ -179,16 +179,16 @@ def walk(node: Node) -> Iterator[Node]:
             yield from walk(child)
 
 
-def limits(node: Node) -> dict[tuple[str, str], float | str | bool]:
-    """Return the constants that signals are compared with directly, by (signal, component).
+def limits(node: Node) -> dict[tuple[str, str], Constant | LimitValue]:
+    """Return what signals are compared with directly, by (signal, component).
 
-    They are what the evidence of an order calls the limit of a value.
+    It is what the evidence of an order calls the limit of a value.
     """
-    found: dict[tuple[str, str], float | str | bool] = {}
+    found: dict[tuple[str, str], Constant | LimitValue] = {}
     for part in walk(node):
         if not isinstance(part, Comparison):
             continue
         for signal, other in ((part.left, part.right), (part.right, part.left)):
-            if isinstance(signal, SignalValue) and isinstance(other, Constant):
-                found.setdefault((signal.signal, signal.component), other.value)
+            if isinstance(signal, SignalValue) and isinstance(other, Constant | LimitValue):
+                found.setdefault((signal.signal, signal.component), other)
     return found

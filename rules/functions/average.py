@@ -9,8 +9,8 @@ from rules.windows import WindowView
 
 def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the mean, nan without readings."""
-    count = window.total("count")
-    return np.where(count > 0, window.total("sum") / np.maximum(count, 1.0), np.nan)
+    count = window.readings.total("count")
+    return np.where(count > 0, window.readings.total("sum") / np.maximum(count, 1.0), np.nan)
 
 
 AVG = WindowFunction("avg", frozenset({"count", "sum"}), evaluate)

@@ -9,10 +9,7 @@ from rules.windows import WindowView
 
 def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the number of changes, nan without readings, 0 with one."""
-    changed = window.total("changes") + window.total("entry_changes") - window.oldest("entry_changes")
-    return np.where(window.any(), changed, np.nan)
+    return np.where(window.any(), window.steps.total("changes"), np.nan)
 
 
-CHANGES = WindowFunction(
-    "changes", frozenset({"changes", "entry_changes"}), evaluate, takes_text=True, unit="none"
-)
+CHANGES = WindowFunction("changes", frozenset({"changes"}), evaluate, takes_text=True, unit="none")

@@ -7,7 +7,7 @@ from rules.windows import WindowView
 
 def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the number of readings."""
-    return window.total("count")
+    return window.readings.total("count")
 
 
 COUNT = WindowFunction("count", frozenset({"count"}), evaluate, takes_text=True, unit="none")

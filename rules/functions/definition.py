@@ -14,7 +14,7 @@ class WindowFunction:
 
     Attributes:
         name: as written in rules.
-        needs: names of the accumulators that must be kept, see `rules.windows`.
+        needs: names of the accumulators that must be kept, see `rules.buckets`.
         evaluate: returns [N] float64 from the window, its length in ms and the parameter; nan when unknown.
         takes_text: whether it makes sense of text signals, too.
         type: of the result; booleans are 1.0 and 0.0.

@@ -1,5 +1,7 @@
 """delta(x, w): the last reading in the window less the first."""
 
+import numpy as np
+
 from rules.batch import Float64
 from rules.functions.definition import WindowFunction
 from rules.windows import WindowView
@@ -7,7 +9,7 @@ from rules.windows import WindowView
 
 def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the difference, nan without readings, 0 with one."""
-    return window.newest("last") - window.oldest("first")
+    return np.where(window.any(), window.newest() - window.readings.oldest("first"), np.nan)
 
 
-DELTA = WindowFunction("delta", frozenset({"first", "last"}), evaluate)
+DELTA = WindowFunction("delta", frozenset({"first"}), evaluate)

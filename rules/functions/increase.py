@@ -9,8 +9,7 @@ from rules.windows import WindowView
 
 def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the sum of the positive steps, nan without readings, 0 with one."""
-    grown = window.total("steps") + window.total("entry_steps") - window.oldest("entry_steps")
-    return np.where(window.any(), grown, np.nan)
+    return np.where(window.any(), window.steps.total("increase"), np.nan)
 
 
-INCREASE = WindowFunction("increase", frozenset({"steps", "entry_steps"}), evaluate)
+INCREASE = WindowFunction("increase", frozenset({"increase"}), evaluate)

@@ -9,7 +9,8 @@ from rules.windows import WindowView
 
 def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the maximum, nan without readings."""
-    largest = np.where(window.inside, window.buckets("max"), -np.inf).max(axis=1)
+    buckets = window.readings
+    largest = np.where(buckets.inside, buckets.values("max"), -np.inf).max(axis=1)
     return np.where(window.any(), largest, np.nan)
 
 

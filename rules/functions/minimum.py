@@ -9,7 +9,8 @@ from rules.windows import WindowView
 
 def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the minimum, nan without readings."""
-    smallest = np.where(window.inside, window.buckets("min"), np.inf).min(axis=1)
+    buckets = window.readings
+    smallest = np.where(buckets.inside, buckets.values("min"), np.inf).min(axis=1)
     return np.where(window.any(), smallest, np.nan)
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rules.batch import Float64
-from rules.windows import WindowView, total
+from rules.buckets import BucketView
+from rules.windows import WindowView
 
 #: What `spread` needs, and `line` beside it.
 SPREAD = frozenset({"count", "first", "dx", "dxx"})
@@ -19,11 +20,12 @@ LINE = frozenset({"count", "first", "dx", "dt", "dtt", "dtx"})
 
 def spread(window: WindowView) -> Float64:
     """Return [N] float64: variance of the readings (of the population), nan without any."""
-    n, mean, means = _centre(window)
-    dx = window.buckets("dx")
-    within = window.buckets("dxx") - dx * dx / n
-    squares = total(np.where(window.inside, within + n * (means - mean) ** 2, 0.0))
-    count = window.total("count")
+    buckets = window.readings
+    n, mean, means = _centre(buckets)
+    dx = buckets.values("dx")
+    within = buckets.values("dxx") - dx * dx / n
+    squares = _total(buckets, within + n * (means - mean[:, None]) ** 2)
+    count = buckets.total("count")
     return np.where(count > 0, np.maximum(squares, 0.0) / np.maximum(count, 1.0), np.nan)
 
 
@@ -44,25 +46,31 @@ class Line:
 
 def line(window: WindowView) -> Line:
     """Fit a line through the readings of each window."""
-    n, mean, means = _centre(window)
-    count = window.total("count")
-    dt = window.buckets("dt")
-    times = window.starts() + dt / n
-    middle = total(np.where(window.inside, n * times, 0.0)) / np.maximum(count, 1.0)
-    apart_t = window.buckets("dtt") - dt * dt / n + n * (times - middle) ** 2
-    apart_x = window.buckets("dtx") - dt * window.buckets("dx") / n + n * (times - middle) * (means - mean)
-    square = total(np.where(window.inside, apart_t, 0.0))
-    product = total(np.where(window.inside, apart_x, 0.0))
+    buckets = window.readings
+    n, mean, means = _centre(buckets)
+    count = buckets.total("count")
+    dt = buckets.values("dt")
+    times = buckets.starts() + dt / n
+    middle = _total(buckets, n * times) / np.maximum(count, 1.0)
+    away = times - middle[:, None]
+    apart_t = buckets.values("dtt") - dt * dt / n + n * away**2
+    apart_x = buckets.values("dtx") - dt * buckets.values("dx") / n + n * away * (means - mean[:, None])
+    square, product = _total(buckets, apart_t), _total(buckets, apart_x)
     known = (count >= 3) & (square > 0.0)
     slope = np.where(known, product / np.where(known, square, 1.0), np.nan)
     return Line(slope, mean, middle)
 
 
-def _centre(window: WindowView) -> tuple[Float64, Float64, Float64]:
-    """Return counts and means of the buckets [J, N], and the mean of all [N]."""
-    n = np.where(window.inside, window.buckets("count"), 1.0)
-    means = window.buckets("first") + window.buckets("dx") / n
-    origin = window.oldest("first")
-    count = np.maximum(window.total("count"), 1.0)
-    offset = total(np.where(window.inside, n * (means - origin), 0.0)) / count
+def _centre(buckets: BucketView) -> tuple[Float64, Float64, Float64]:
+    """Return counts and means of the buckets [N, K], and the mean of all [N]."""
+    n = np.where(buckets.inside, buckets.values("count"), 1.0)
+    means = buckets.values("first") + buckets.values("dx") / n
+    origin = buckets.oldest("first")
+    count = np.maximum(buckets.total("count"), 1.0)
+    offset = _total(buckets, n * (means - origin[:, None])) / count
     return n, origin + offset, means
+
+
+def _total(buckets: BucketView, numbers: Float64) -> Float64:
+    """Return [N] float64: the sums of what stands in buckets inside the window."""
+    return np.asarray(np.where(buckets.inside, numbers, 0.0).sum(axis=1))

@@ -12,11 +12,12 @@ READINGS = 4000
 
 def evaluate(window: WindowView, _window_ms: int, parameter: float) -> Float64:
     """Return the quantile `parameter`, nan without readings."""
-    values = np.sort(np.where(window.inside, window.buckets("last"), np.inf), axis=0)
-    rank = parameter * np.maximum(window.inside.sum(axis=0) - 1, 0)
+    buckets = window.readings
+    values = np.sort(np.where(buckets.inside, buckets.values("last"), np.inf), axis=1)
+    rank = parameter * np.maximum(buckets.inside.sum(axis=1) - 1, 0)
     below, above = np.floor(rank).astype(np.int64), np.ceil(rank).astype(np.int64)
-    lanes = np.arange(values.shape[1])
-    low, high = values[below, lanes], values[above, lanes]
+    lanes = np.arange(len(values))
+    low, high = values[lanes, below], values[lanes, above]
     return np.where(window.any(), low + (high - low) * (rank - below), np.nan)
 
 

@@ -9,7 +9,7 @@ from rules.windows import WindowView
 
 def evaluate(window: WindowView, _window_ms: int, _parameter: float) -> Float64:
     """Return the sum, nan without readings."""
-    return np.where(window.any(), window.total("sum"), np.nan)
+    return np.where(window.any(), window.readings.total("sum"), np.nan)
 
 
 SUM = WindowFunction("sum", frozenset({"sum"}), evaluate)

@@ -17,7 +17,9 @@ DEVICES = [DeviceId("acme", "server", f"s{i}") for i in range(3)] + [DeviceId("a
 
 numbers = st.sampled_from(["disk.pending_sectors", "cpu.load", "fan.rpm", "cpu.temperature@0"])
 windows = st.sampled_from(["1m", "2m", "5m", "10m", "1h"])
-functions = st.sampled_from(["avg", "min", "max", "sum", "count", "increase", "rate", "delta", "changes"])
+functions = st.sampled_from(
+    ["avg", "min", "max", "sum", "count", "increase", "delta", "changes", "stddev", "median"]
+)
 constants = st.sampled_from(["0", "1", "2", "3", "-1", "0.5"])
 
 
@@ -30,7 +32,10 @@ quantities = st.recursive(
         numbers,
         constants,
         join(functions, "(", numbers, ", ", windows, ")"),
+        join("quantile(", numbers, ", ", st.sampled_from(["0", "0.25", "1"]), ", ", windows, ")"),
+        join("forecast(", numbers, ", ", windows, ", 10m)"),
         st.just('fact("limit")'),
+        st.just('limit("top")'),
     ),
     lambda inner: join("(", inner, st.sampled_from([" + ", " - ", " * ", " / "]), inner, ")"),
     max_leaves=3,
@@ -42,6 +47,11 @@ conditions = st.recursive(
         st.just("psu.redundant"),
         st.just('fact("model") == "M1"'),
         join("absent(", numbers, ", ", windows, ")"),
+        join("rate(", numbers, ", ", windows, ") > 0.01"),
+        join("slope(", numbers, ", ", windows, ") > ", st.sampled_from(["0", "-12", "6"])),
+        join("flatline(", numbers, ", ", windows, ")"),
+        join("n_of(", numbers, " > 1, ", st.sampled_from(["1", "2", "3"]), ", ", windows, ")"),
+        join("n_of(avg(", numbers, ', 5m) > limit("top") or raid.state == "degraded", 2, ', windows, ")"),
     ),
     lambda inner: st.one_of(
         join("(", inner, " and ", inner, ")"),
@@ -71,6 +81,19 @@ rules = st.fixed_dictionaries(
         "clear_when": conditions,
         "clear_hold": durations,
         "confirm": st.fixed_dictionaries({"any_of": st.lists(ways, min_size=1, max_size=3)}),
+        "severity_when": st.fixed_dictionaries(
+            {}, optional={"critical": conditions, "minor": conditions}
+        ),
+        "flapping": st.sampled_from(
+            [{"window": "10m", "start": 2, "stop": 0}, {"window": "1h", "start": 3, "stop": 2}]
+        ),
+        "schedule": st.sampled_from(
+            [
+                {"from": "08:00", "to": "18:30", "zone": "Europe/Berlin"},
+                {"from": "22:00", "to": "06:00", "days": ["thu", "sat"], "zone": "UTC"},
+                {"days": ["thu", "fri"]},
+            ]
+        ),
     },
 )
 keys = st.sampled_from(
@@ -107,6 +130,7 @@ facts = st.tuples(
         optional={
             "model": st.sampled_from(["M1", "N2"]),
             "limit": st.sampled_from([1.0, 2.0, "two"]),
+            "time_zone": st.sampled_from(["Asia/Kolkata", "America/St_Johns", "nowhere"]),
             "serial": st.sampled_from(["x", "y"]),
             "components": st.just({"a": {"serial": "1"}}) | st.just({"a": {"serial": "2"}}),
         },
@@ -116,7 +140,16 @@ stories = st.lists(st.one_of(telemetry, telemetry, telemetry, telemetry, facts),
 
 
 def write_pack(folder, entries):
-    pack = {"pack": "p", "rules": [{"id": f"r{i}", **entry} for i, entry in enumerate(entries)]}
+    rules = [{"id": f"r{i}", "limits": {"top": 2}, **entry} for i, entry in enumerate(entries)]
+    plain = {"title": "A number without a unit, so that all may be compared with all"}
+    signals = {
+        "disk.pending_sectors": {**plain, "wraps": 4},
+        "cpu.load": {**plain, "period": "5m"},
+        "fan.rpm": plain,
+        "cpu.temperature": plain,
+    }
+    overrides = [{"rule": "r0", "for_devices": {"model": "M1"}, "limits": {"top": 1}}]
+    pack = {"pack": "p", "rules": rules, "signals": signals, "overrides": overrides}
     path = folder / "p.yaml"
     path.write_text(yaml.safe_dump(pack))
     return load_rules([path])
@@ -159,7 +192,7 @@ def run_engine(ruleset, story, cuts, restarts=()):
 
     def flush():
         out.extend(
-            (f.kind, f.at, f.rule.id, str(f.device), f.component, f.ways)
+            (f.kind, f.at, f.rule.id, str(f.device), f.component, f.ways, f.severity, f.changes)
             for f in engine.apply(builder.build(), updates).findings
         )
 
@@ -179,7 +212,7 @@ def run_engine(ruleset, story, cuts, restarts=()):
 
 
 def run_oracle(ruleset, story):
-    oracle = Oracle(ruleset.rules)
+    oracle = Oracle(ruleset)
     for word in story:
         if word[0] == "facts":
             oracle.facts(word[1], word[2], word[3])

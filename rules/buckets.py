@@ -1,0 +1,468 @@
+"""Readings of the recent past, in buckets: what functions over windows are computed from.
+
+A window of w ms is cut into buckets of w/60, at most 61 of which reach into it. A bucket is in the window when
+its latest entry is, so the older edge is exact to w/60, and exact to the millisecond wherever entries are
+further apart than that. A bucket that the older edge cuts is complete by then, and so what a window holds at a
+moment does not hang on where the stream was cut into batches.
+
+A lane's buckets stand in a ring of a pool: rings of 4, of 8 and so on, each lane in the smallest that has room
+for what is inside its window. So a device that speaks often pays for itself and not for the fleet. Memory a
+lane: 5 bytes, and 8 (1 + accumulators) a slot of its ring.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rules.batch import Bool, Float64, Int8, Int32, Int64
+
+_EMPTY = np.iinfo(np.int64).min
+_SMALLEST = 4
+
+
+def grown(array: npt.NDArray[Any], size: int, fill: float) -> npt.NDArray[Any]:
+    """Return an array with room for `size` rows, what is new filled."""
+    larger = np.full((size, *array.shape[1:]), fill, dtype=array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+#: How what several entries of a bucket say is put together; ``first`` is that of the first.
+_JOINED: dict[str, np.ufunc] = {
+    "count": np.add,
+    "sum": np.add,
+    "min": np.minimum,
+    "max": np.maximum,
+    "dx": np.add,
+    "dxx": np.add,
+    "dt": np.add,
+    "dtt": np.add,
+    "dtx": np.add,
+    "increase": np.add,
+    "changes": np.add,
+}
+#: What an entry says, from its value and time relative to its bucket's first value and beginning.
+_TERMS: dict[str, Callable[[Float64, Float64, Float64], Float64]] = {
+    "count": lambda value, _dx, _dt: np.ones_like(value),
+    "sum": lambda value, _dx, _dt: value,
+    "min": lambda value, _dx, _dt: value,
+    "max": lambda value, _dx, _dt: value,
+    "dx": lambda _value, dx, _dt: dx,
+    "dxx": lambda _value, dx, _dt: dx * dx,
+    "dt": lambda _value, _dx, dt: dt,
+    "dtt": lambda _value, _dx, dt: dt * dt,
+    "dtx": lambda _value, dx, dt: dt * dx,
+}
+_RELATIVE = frozenset({"dx", "dxx", "dtx"})
+
+
+class _Pool:
+    """Rings of one size.
+
+    Attributes:
+        latest: [R, size] int64, time of the latest entry of each bucket.
+        head: [R] int16, slot of the newest bucket.
+    """
+
+    def __init__(self, size: int, names: tuple[str, ...]) -> None:
+        self.size = size
+        self.used = 0
+        self.free: list[int] = []
+        self.latest = np.empty((0, size), dtype=np.int64)
+        self.head = np.empty(0, dtype=np.int16)
+        self.values = {name: np.empty((0, size)) for name in names}
+
+    def take(self, count: int) -> Int64:
+        """Return so many empty rings."""
+        again = [self.free.pop() for _ in range(min(count, len(self.free)))]
+        more = count - len(again)
+        rows = np.concatenate(
+            [np.array(again, dtype=np.int64), np.arange(self.used, self.used + more, dtype=np.int64)]
+        )
+        self.used += more
+        if self.used > len(self.latest):
+            room = max(self.used, len(self.latest) + len(self.latest) // 4)
+            self.latest = grown(self.latest, room, _EMPTY)
+            self.head = grown(self.head, room, 0)
+            self.values = {name: grown(array, room, 0.0) for name, array in self.values.items()}
+        self.latest[rows] = _EMPTY
+        self.head[rows] = self.size - 1
+        return rows
+
+    def give_back(self, rows: Int64) -> None:
+        """Let others have these rings."""
+        self.free.extend(rows.tolist())
+
+
+@dataclass(slots=True)
+class Grouped:
+    """E entries of a batch, joined into G buckets; both stand by lane and then by time.
+
+    Attributes:
+        group: [E] int64, the entry's bucket.
+        time: [E] int64.
+        running: by accumulator, [E] float64, what the entry's bucket held once the entry was in.
+        first: [G] int64, the bucket's first entry.
+        last: [G] int64, the bucket's last entry.
+        lane: [G] int64.
+        oldest: [G] int64, the first bucket of the lane.
+        merged: [G] bool, the bucket goes on where the lane's newest stood before.
+    """
+
+    group: Int64
+    time: Int64
+    running: dict[str, Float64]
+    first: Int64
+    last: Int64
+    lane: Int64
+    oldest: Int64
+    merged: Bool
+
+
+class Buckets:
+    """The buckets of one signal and one length of window, for all lanes of a set."""
+
+    def __init__(self, window_ms: int, parts: int, names: frozenset[str]) -> None:
+        self.window_ms = window_ms
+        self.width_ms = -(-window_ms // parts)
+        # `first` comes before what is relative to it.
+        self.names = tuple(sorted(names, key=lambda name: (name != "first", name)))
+        self.pools: dict[int, _Pool] = {}
+        self._size: Int8 = np.empty(
+            0, dtype=np.int8
+        )  # by lane: binary logarithm of the ring's size, 0 for none
+        self._row: Int32 = np.empty(0, dtype=np.int32)  # by lane
+
+    def reserve(self, lanes: int) -> None:
+        """Make room for so many lanes."""
+        if lanes > len(self._size):
+            self._size, self._row = grown(self._size, lanes, 0), grown(self._row, lanes, 0)
+
+    def rings(self, lanes: Int64) -> list[tuple[npt.NDArray[np.intp] | None, _Pool, Int32]]:
+        """Return, for each size of ring among N lanes, which of them (None: all), the pool and its rows."""
+        if not len(self._size):
+            return []
+        sizes = self._size[lanes]
+        if not len(sizes):
+            return []
+        first = int(sizes[0])
+        if (sizes == first).all():
+            return [(None, self.pools[1 << first], self._row[lanes])] if first else []
+        found = []
+        for size in np.flatnonzero(np.bincount(sizes)).tolist():
+            if size:
+                places = np.flatnonzero(sizes == size)
+                found.append((places, self.pools[1 << size], self._row[lanes[places]]))
+        return found
+
+    def newest(self, name: str | None, lanes: Int64, fill: float) -> npt.NDArray[Any]:
+        """Return the newest bucket's accumulator, or its latest time where no name is given."""
+        found = np.full(len(lanes), fill, dtype=np.int64 if name is None else np.float64)
+        for places, pool, rows in self.rings(lanes):
+            array = pool.latest if name is None else pool.values[name]
+            found[slice(None) if places is None else places] = array[rows, pool.head[rows]]
+        return found
+
+    def group(self, lane: Int64, time: Int64, value: Float64, terms: Mapping[str, Float64]) -> Grouped:
+        """Join entries into buckets, the first of each lane with the lane's newest where they share one.
+
+        Args:
+            lane: [E] int64, ascending.
+            time: [E] int64, ascending within a lane and not before what the lane holds.
+            value: [E] float64.
+            terms: what entries say of accumulators that do not follow from their value, [E] float64 each.
+        """
+        number = time // self.width_ms
+        begins_lane = np.empty(len(lane), dtype=np.bool_)
+        begins = np.empty(len(lane), dtype=np.bool_)
+        begins_lane[:1] = True
+        begins_lane[1:] = lane[1:] != lane[:-1]
+        begins[:1] = True
+        begins[1:] = begins_lane[1:] | (number[1:] != number[:-1])
+        first = np.flatnonzero(begins)
+        group = np.cumsum(begins) - 1
+        own = lane[first]
+        of_lane = begins_lane[first]
+        before = self.newest(None, own, _EMPTY)
+        merged = of_lane & (before != _EMPTY) & (before // self.width_ms == number[first])
+        running = self._running(group, first, own, merged, time, number, value, terms)
+        oldest = np.flatnonzero(of_lane)[np.cumsum(of_lane) - 1]
+        last = np.append(first[1:], len(lane)) - 1
+        return Grouped(group, time, running, first, last, own, oldest, merged)
+
+    def _running(
+        self,
+        group: Int64,
+        first: Int64,
+        lane: Int64,
+        merged: Bool,
+        time: Int64,
+        number: Int64,
+        value: Float64,
+        terms: Mapping[str, Float64],
+    ) -> dict[str, Float64]:
+        running: dict[str, Float64] = {}
+        joins = bool(merged.any())
+        dt = (time - number * self.width_ms).astype(np.float64)
+        dx = value
+        if "first" in self.names:
+            beginning = value[first]
+            if joins:
+                beginning = np.where(merged, self.newest("first", lane, 0.0), beginning)
+            running["first"] = beginning[group]
+            dx = value - running["first"]
+        for name in self.names:
+            if name == "first":
+                continue
+            if name == "last":
+                running[name] = value
+                continue
+            term = terms[name] if name in terms else _TERMS[name](value, dx, dt)
+            join = _JOINED[name]
+            if joins:
+                term = np.array(term)
+                before = self.newest(name, lane[merged], 0.0)
+                term[first[merged]] = join(before, term[first[merged]])
+            running[name] = _accumulated(join, term, first)
+        return running
+
+    def commit(self, grouped: Grouped) -> None:
+        """Keep what was joined."""
+        ends = np.append(grouped.oldest[1:] != grouped.oldest[:-1], True)
+        newest = np.flatnonzero(ends)
+        oldest = grouped.oldest[newest]
+        lanes = grouped.lane[newest]
+        merged = grouped.merged[oldest]
+        pushed = newest - oldest + ~merged
+        latest = grouped.time[grouped.last]
+        self._make_room(lanes, pushed, merged, oldest, newest, latest)
+        for places, pool, rows in self.rings(lanes):
+            chosen = slice(None) if places is None else places
+            self._write(pool, rows, grouped, latest, pushed[chosen], merged[chosen], newest[chosen])
+
+    def _write(
+        self,
+        pool: _Pool,
+        rows: Int32,
+        grouped: Grouped,
+        latest: Int64,
+        pushed: Int64,
+        merged: Bool,
+        newest: Int64,
+    ) -> None:
+        """Write the buckets of lanes that have rings of one size, as many of the newest as there is room for."""
+        head = pool.head[rows].astype(np.int64)
+        written = np.minimum(pushed + merged, pool.size)
+        back = np.arange(written.sum()) - np.repeat(np.cumsum(written) - written, written)
+        ring = np.repeat(rows, written)
+        slot = (np.repeat(head + pushed, written) - back) % pool.size
+        group = np.repeat(newest, written) - back
+        pool.latest[ring, slot] = latest[group]
+        ends = grouped.last[group]
+        for name, array in pool.values.items():
+            array[ring, slot] = grouped.running[name][ends]
+        pool.head[rows] = (head + pushed) % pool.size
+
+    def _make_room(
+        self, lanes: Int64, pushed: Int64, merged: Bool, oldest: Int64, newest: Int64, latest: Int64
+    ) -> None:
+        """Move lanes to larger rings until nothing that is still inside the window is overwritten."""
+        fresh = self._size[lanes] == 0
+        if fresh.any():
+            self._place(lanes[fresh], _SMALLEST)
+        todo = np.arange(len(lanes))
+        while len(todo):
+            edge = latest[newest[todo]] - self.window_ms
+            size = np.int64(1) << self._size[lanes[todo]].astype(np.int64)
+            lost = np.full(len(todo), _EMPTY)  # latest time of the newest bucket that would be overwritten
+            beyond = newest[todo] - size
+            batch = beyond >= oldest[todo]
+            lost[batch] = latest[beyond[batch]]
+            for places, pool, rows in self.rings(lanes[todo]):
+                chosen = np.arange(len(todo)) if places is None else places
+                kept = ~batch[chosen] & (pushed[todo[chosen]] <= pool.size)
+                slot = (pool.head[rows[kept]] + pushed[todo[chosen[kept]]]) % pool.size
+                lost[chosen[kept]] = pool.latest[rows[kept], slot]
+            # A newest bucket that goes on in the batch is not lost where it stood.
+            lost[merged[todo] & (pushed[todo] == 0)] = _EMPTY
+            todo = todo[lost > edge]
+            if len(todo):
+                self._enlarge(lanes[todo])
+
+    def _place(self, lanes: Int64, size: int) -> Int64:
+        pool = self.pools.get(size)
+        if pool is None:
+            pool = self.pools[size] = _Pool(size, self.names)
+        rows = pool.take(len(lanes))
+        self._size[lanes] = size.bit_length() - 1
+        self._row[lanes] = rows
+        return rows
+
+    def _enlarge(self, lanes: Int64) -> None:
+        """Give lanes rings of twice the size, with what theirs held."""
+        for places, pool, rows in self.rings(lanes):
+            movers = lanes if places is None else lanes[places]
+            turn = (pool.head[rows].astype(np.int64)[:, None] + 1 + np.arange(pool.size)) % pool.size
+            latest = pool.latest[rows[:, None], turn]
+            values = {name: array[rows[:, None], turn] for name, array in pool.values.items()}
+            pool.give_back(rows.astype(np.int64))
+            to = self._place(movers, 2 * pool.size)
+            larger = self.pools[2 * pool.size]
+            larger.latest[to, : pool.size] = latest
+            for name, array in values.items():
+                larger.values[name][to, : pool.size] = array
+            larger.head[to] = pool.size - 1
+
+    def forget(self, lanes: Int64) -> None:
+        """Start anew: the part behind these lanes was exchanged."""
+        if not len(self._size):
+            return
+        for places, pool, rows in self.rings(lanes):
+            pool.give_back(rows.astype(np.int64))
+            self._size[lanes if places is None else lanes[places]] = 0
+
+    # Saved states
+
+    def save(self) -> dict[str, npt.NDArray[Any]]:
+        """Return all that is kept, by name; what stands in pools are views."""
+        arrays: dict[str, npt.NDArray[Any]] = {"size": self._size, "row": self._row}
+        for size, pool in self.pools.items():
+            arrays[f"{size}/latest"] = pool.latest[: pool.used]
+            arrays[f"{size}/head"] = pool.head[: pool.used]
+            arrays[f"{size}/free"] = np.array(pool.free, dtype=np.int64)
+            for name, array in pool.values.items():
+                arrays[f"{size}/values/{name}"] = array[: pool.used]
+        return arrays
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]], lanes: int) -> None:
+        """Take up what `save` returned, unless other accumulators were kept then; `lanes` there is room for."""
+        sizes = {int(name.partition("/")[0]) for name in arrays if "/" in name}
+        names = {name.rpartition("/")[2] for name in arrays if "/values/" in name}
+        if sizes and names != set(self.names):
+            return
+        self._size, self._row = (grown(arrays[name][:lanes], lanes, 0) for name in ("size", "row"))
+        for size in sizes:
+            pool = self.pools[size] = _Pool(size, self.names)
+            pool.latest, pool.head = arrays[f"{size}/latest"].copy(), arrays[f"{size}/head"].copy()
+            pool.used = len(pool.latest)
+            pool.free = arrays[f"{size}/free"].tolist()
+            pool.values = {name: arrays[f"{size}/values/{name}"].copy() for name in self.names}
+
+
+class BucketView:
+    """The buckets of N lanes, each at a moment of its own.
+
+    Attributes:
+        inside: [N, K] bool, the bucket is in the window; the order of buckets means nothing.
+    """
+
+    def __init__(
+        self, buckets: Buckets, lanes: Int64, t: Int64, grouped: Grouped | None, entry: Int64
+    ) -> None:
+        """Look at lanes at moments.
+
+        Args:
+            buckets: what is kept of them.
+            lanes: [N] int64.
+            t: [N] int64, moments.
+            grouped: entries that are not kept yet.
+            entry: [N] int64, the lane's last entry among them, -1 without one.
+        """
+        self._buckets = buckets
+        self._t = t
+        self._rings = buckets.rings(lanes)
+        self._count = len(lanes)
+        self._width = max((pool.size for _, pool, _ in self._rings), default=1)
+        self._edge = t - buckets.window_ms
+        latest: Int64 = self._of_rings(lambda pool: pool.latest, _EMPTY)
+        self._grouped = grouped if grouped is not None and bool((entry >= 0).any()) else None
+        if self._grouped is not None:
+            latest = self._joined(latest, self._grouped, lanes, entry)
+        self.latest = latest
+        self.inside: Bool = latest > self._edge[:, None]
+        self._first: npt.NDArray[np.intp] | None = None
+
+    def _of_rings(self, array: Callable[[_Pool], npt.NDArray[Any]], fill: float) -> npt.NDArray[Any]:
+        """Return [N, K] what stands in the lanes' rings."""
+        if len(self._rings) == 1 and self._rings[0][0] is None:
+            return array(self._rings[0][1])[self._rings[0][2]]
+        example = array(self._rings[0][1]).dtype if self._rings else np.dtype(np.int64)
+        found = np.full((self._count, self._width), fill, dtype=example)
+        for places, pool, rows in self._rings:
+            found[np.arange(self._count) if places is None else places, : pool.size] = array(pool)[rows]
+        return found
+
+    def _joined(self, latest: Int64, grouped: Grouped, lanes: Int64, entry: Int64) -> Int64:
+        """Put the buckets of entries that are not kept yet beside those of the rings."""
+        known = entry >= 0
+        at = np.where(known, entry, 0)
+        group = grouped.group[at]
+        oldest = grouped.oldest[group]
+        latest_of = grouped.time[grouped.last]
+        # How many buckets each moment looks back on, within its window.
+        base = np.arange(len(latest_of))
+        back = np.where(known, group - oldest + 1, 0)
+        depth = int(back.max())
+        limit = self._buckets.window_ms // self._buckets.width_ms + 2
+        depth = min(depth, limit)
+        offsets = np.arange(depth)
+        self._index = np.maximum(group[:, None] - offsets, 0)
+        valid = offsets < back[:, None]
+        theirs = np.where(valid, latest_of[base[self._index]], _EMPTY)
+        theirs[:, 0] = np.where(known, grouped.time[at], _EMPTY)
+        # The lane's newest ring bucket goes on in the batch, so it is seen there.
+        gone = np.flatnonzero(known & grouped.merged[oldest])
+        for places, pool, rows in self._rings:
+            chosen = np.arange(self._count) if places is None else places
+            mine = np.isin(chosen, gone, assume_unique=True)
+            latest[chosen[mine], pool.head[rows[mine]]] = _EMPTY
+        self._at = at
+        return np.concatenate([latest, theirs], axis=1)
+
+    def values(self, name: str) -> Float64:
+        """Return [N, K] float64: an accumulator of all buckets, those outside of the window, too."""
+        found: Float64 = self._of_rings(lambda pool: pool.values[name], 0.0).astype(np.float64, copy=False)
+        grouped = self._grouped
+        if grouped is None:
+            return found
+        theirs = grouped.running[name][grouped.last[self._index]]
+        theirs[:, 0] = grouped.running[name][self._at]
+        return np.concatenate([found, theirs], axis=1)
+
+    def total(self, name: str) -> Float64:
+        """Return [N] float64: the sum of an accumulator over the window."""
+        return np.asarray(np.where(self.inside, self.values(name), 0.0).sum(axis=1))
+
+    def oldest(self, name: str) -> Float64:
+        """Return [N] float64: an accumulator of the oldest bucket in the window, nan without one."""
+        if self._first is None:
+            self._first = np.where(self.inside, self.latest, np.iinfo(np.int64).max).argmin(axis=1)
+        rows = np.arange(self._count)
+        return np.where(self.inside[rows, self._first], self.values(name)[rows, self._first], np.nan)
+
+    def starts(self) -> Float64:
+        """Return [N, K] float64: when the buckets begin, ms relative to the moment of each lane."""
+        width = self._buckets.width_ms
+        begin = np.where(self.inside, self.latest // width * width, self._t[:, None])
+        return np.asarray((begin - self._t[:, None]).astype(np.float64))
+
+
+def _accumulated(join: np.ufunc, term: Float64, first: Int64) -> Float64:
+    """Return [E] float64: what is joined from the beginning of each entry's group up to it."""
+    entries, groups = len(term), len(first)
+    if entries == groups:
+        return term
+    length = np.diff(np.append(first, entries))
+    longest = int(length.max())
+    result = np.array(term)
+    if groups <= longest:
+        for begin, count in zip(first.tolist(), length.tolist(), strict=True):
+            join.accumulate(term[begin : begin + count], out=result[begin : begin + count])
+        return result
+    for rank in range(1, longest):
+        places = first[length > rank] + rank
+        result[places] = join(result[places - 1], term[places])
+    return result

@@ -1,0 +1,460 @@
+"""The messages of one class that an engine takes at once, and what was known at each of them.
+
+Messages stand by device and then in their order, and so a column's readings are one sorted series: what a lane
+knew at a moment is found in it, or else in what was kept before. Where no device speaks twice, there is
+nothing to find: the readings are kept first, and what is kept is what was known.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rules.batch import Bool, Float64, Int64
+from rules.buckets import Buckets, Grouped
+from rules.functions.counter import steps
+from rules.lanes import NEVER, Column, LaneSet
+from rules.windows import Latest, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """N evaluations: lanes at moments, by lane and then in their order.
+
+    Attributes:
+        lane: [N] int64.
+        message: [N] int64, the last message of the part that is seen, -1 and below for none.
+        t: [N] int64, device time.
+        arrival: [N] int64, arrival of what decides.
+        position: [N] int64, row in the batch of what decides.
+        upto: [N] int64, the last row of the batch that is seen of other devices.
+        asked: [N] bool, evaluated whatever happened before; else only while a timer runs in the lane.
+        series: what the points are the readings of, if they are just that.
+    """
+
+    lane: Int64
+    message: Int64
+    t: Int64
+    arrival: Int64
+    position: Int64
+    upto: Int64
+    asked: Bool
+    series: "Series | None" = None
+
+    def __len__(self) -> int:
+        return len(self.lane)
+
+    def take(self, places: npt.NDArray[np.intp] | Bool) -> "Points":
+        """Return some of them."""
+        return Points(
+            self.lane[places],
+            self.message[places],
+            self.t[places],
+            self.arrival[places],
+            self.position[places],
+            self.upto[places],
+            self.asked[places],
+        )
+
+
+class Series:
+    """The readings of a column, by lane and then by message.
+
+    Attributes:
+        lane: [E] int64.
+        message: [E] int64, of the part.
+        t: [E] int64.
+        arrival: [E] int64.
+        value: [E] float64.
+    """
+
+    def __init__(
+        self, lane: Int64, message: Int64, t: Int64, arrival: Int64, value: Float64, span: int
+    ) -> None:
+        self.lane = lane
+        self.message = message
+        self.t = t
+        self.arrival = arrival
+        self.value = value
+        self._span = span
+
+    @cached_property
+    def _key(self) -> Int64:
+        return self.lane * self._span + self.message
+
+    def upto(self, points: Points) -> Int64:
+        """Return [N] int64: the place of the lane's last reading up to each point, -1 without one."""
+        if points.series is self:
+            return np.arange(len(self.lane))
+        if not len(self.lane):
+            return np.full(len(points), -1, dtype=np.int64)
+        key = points.lane * self._span + np.clip(points.message, -1, self._span - 1)
+        place = np.searchsorted(self._key, key, side="right") - 1
+        return np.where((place >= 0) & (self.lane[place] == points.lane), place, -1)
+
+    def take(self, chosen: Bool) -> "Series":
+        """Return some of the readings."""
+        return Series(
+            self.lane[chosen],
+            self.message[chosen],
+            self.t[chosen],
+            self.arrival[chosen],
+            self.value[chosen],
+            self._span,
+        )
+
+    @cached_property
+    def last(self) -> npt.NDArray[np.intp]:
+        """The place of each lane's last reading."""
+        return (
+            np.flatnonzero(np.append(self.lane[1:] != self.lane[:-1], True)) if len(self.lane) else _NOWHERE
+        )
+
+    @cached_property
+    def begins(self) -> Bool:
+        """[E] bool, the reading is its lane's first here."""
+        return np.append(True, self.lane[1:] != self.lane[:-1])[: len(self.lane)]
+
+
+_NOWHERE = np.empty(0, dtype=np.intp)
+
+
+class KnownSeries:
+    """The readings of a column that were no null, with what windows need of them.
+
+    Attributes:
+        since: [E] int64, time of the first of the readings that equal this one without a break.
+        step: [E] int64, the place of the last step up to this reading among the steps, -1 without one.
+    """
+
+    def __init__(self, column: Column, series: Series) -> None:
+        known = ~np.isnan(series.value)
+        self.series = series if known.all() else series.take(known)
+        self._column = column
+        self._grouped: dict[int, Grouped] = {}
+        if not column.windows:
+            return
+        own = self.series
+        begins = own.begins
+        before_value = np.append(np.nan, own.value[:-1])[: len(own.lane)]
+        before_time = np.append(NEVER, own.t[:-1])[: len(own.lane)]
+        first = own.lane[begins]
+        kept = column.arrays
+        before_value[begins], before_time[begins] = kept["known_value"][first], kept["known_time"][first]
+        self._before_value, self._before_time = before_value, before_time
+        same = own.value == before_value
+        self._stepped = ~same & ~np.isnan(before_value)
+        places = np.arange(len(own.lane))
+        # The last reading that differs from the one before it, or begins the lane here.
+        turned = np.maximum.accumulate(np.where(same & ~begins, 0, places))
+        since = own.t.copy()
+        since[begins & same] = kept["equal_since"][own.lane[begins & same]]
+        self.since = since[turned] if len(places) else since
+        number = np.cumsum(self._stepped) - 1
+        none_before = number - self._stepped  # of the steps before the lane's first reading
+        lane_begin = np.maximum.accumulate(np.where(begins, places, 0)) if len(places) else places
+        self.step = np.where(number > none_before[lane_begin], number, -1) if len(places) else number
+
+    def grouped(self, window: Window, buckets: Buckets) -> Grouped:
+        """Return the readings, or the steps, joined into buckets."""
+        found = self._grouped.get(id(buckets))
+        if found is None:
+            own = self.series
+            if buckets is window.readings:
+                found = buckets.group(own.lane, own.t, own.value, {})
+            else:
+                stepped = self._stepped
+                value, before = own.value[stepped], self._before_value[stepped]
+                terms = {
+                    "increase": steps(before, value, self._column.wraps),
+                    "changes": np.ones(len(value)),
+                }
+                found = buckets.group(own.lane[stepped], self._before_time[stepped], value, terms)
+            self._grouped[id(buckets)] = found
+        return found
+
+    def commit(self) -> None:
+        """Keep them."""
+        own, column = self.series, self._column
+        if not len(own.lane):
+            return
+        last = own.last
+        lanes = own.lane[last]
+        if column.listens:
+            column.arrays["heard"][lanes] = own.arrival[last]
+        if not column.windows:
+            return
+        for window in column.windows.values():
+            for _, buckets in window.kept:
+                grouped = self.grouped(window, buckets)
+                if len(grouped.lane):
+                    buckets.commit(grouped)
+        column.arrays["known_value"][lanes] = own.value[last]
+        column.arrays["known_time"][lanes] = own.t[last]
+        column.arrays["equal_since"][lanes] = self.since[last]
+
+
+class Part:
+    """The messages of one class that are taken at once, N of them.
+
+    Attributes:
+        row: [N] int64, the device's row, ascending.
+        t: [N] int64, device time, never decreasing for a device.
+        arrival: [N] int64.
+        position: [N] int64, row in the batch, ascending for a device.
+        newer: [N] bool, device time has moved on since the device's message before.
+        kept: whether the readings are in the lane sets already.
+    """
+
+    def __init__(self, row: Int64, t: Int64, arrival: Int64, position: Int64, newer: Bool) -> None:
+        self.row = row
+        self.t = t
+        self.arrival = arrival
+        self.position = position
+        self.newer = newer
+        self.kept = False
+        self.series: dict[tuple[str, int], Series] = {}
+        self._known: dict[tuple[str, int], KnownSeries] = {}
+        self._points: dict[tuple[str, tuple[int, ...], tuple[int, ...]], Points | None] = {}
+        self._shared: dict[tuple[str, tuple[int, ...], tuple[int, ...]], dict[tuple[Any, ...], Any]] = {}
+        self._whole: dict[str, Points] = {}
+        self._member_from: dict[str, dict[int, int]] = {}
+
+    @classmethod
+    def nothing(cls) -> "Part":
+        """Return a part without messages: what is known is what is kept."""
+        none = np.empty(0, dtype=np.int64)
+        part = cls(none, none, none, none, np.empty(0, dtype=np.bool_))
+        part.kept = True
+        return part
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @cached_property
+    def begins(self) -> npt.NDArray[np.intp]:
+        """The first message of each device."""
+        return np.flatnonzero(np.append(True, self.row[1:] != self.row[:-1])[: len(self.row)])
+
+    @cached_property
+    def ends(self) -> npt.NDArray[np.intp]:
+        """After the last message of each device."""
+        return np.append(self.begins[1:], len(self.row))[: len(self.begins)]
+
+    @cached_property
+    def rows(self) -> Int64:
+        """The devices that speak, ascending."""
+        return self.row[self.begins]
+
+    @property
+    def single(self) -> bool:
+        """Whether no device speaks twice."""
+        return len(self.begins) == len(self.row)
+
+    # Readings
+
+    def read(self, lanes: LaneSet, column: int, lane: Int64, message: Int64, value: Float64) -> None:
+        """Note the readings of a column, by lane and then by message; those that repeat a time are left out."""
+        own = lanes.columns[column]
+        if own.empty:
+            own.begin(lanes.capacity)
+        series = Series(lane, message, self.t[message], self.arrival[message], value, len(self) + 1)
+        if not own.derived:
+            before = np.append(NEVER, series.t[:-1])
+            before[series.begins] = own.arrays["times"][lane[series.begins]]
+            new = series.t != before
+            if not new.all():
+                series = series.take(new)
+        if len(series.lane):
+            self.series[(lanes.kind, column)] = series
+
+    def joins(self, kind: str, lanes: Int64, messages: Int64) -> None:
+        """Note since which message lanes belong to a kind."""
+        self._member_from.setdefault(kind, {}).update(zip(lanes.tolist(), messages.tolist(), strict=True))
+
+    def known(self, lanes: LaneSet, column: int) -> KnownSeries | None:
+        """Return the readings of a column that were no null, None where it has none here."""
+        key = (lanes.kind, column)
+        series = self.series.get(key)
+        if series is None:
+            return None
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = KnownSeries(lanes.columns[column], series)
+        return found
+
+    def keep(self, sets: dict[str, LaneSet]) -> None:
+        """Put all readings that were noted so far and are not kept yet into the lane sets."""
+        for kind, index in list(self.series):
+            self.keep_column(sets[kind], index)
+
+    def keep_column(self, lanes: LaneSet, index: int) -> None:
+        """Put the readings of a column into its lane set."""
+        column = lanes.columns[index]
+        known = self.known(lanes, index) if column.windows or column.listens else None
+        if known is not None:
+            known.commit()
+        if not column.derived:
+            series = self.series[(lanes.kind, index)]
+            last = series.last
+            column.arrays["values"][series.lane[last]] = series.value[last]
+            column.arrays["times"][series.lane[last]] = series.t[last]
+
+    # What was known
+
+    def latest(self, lanes: LaneSet, column: int, points: Points) -> tuple[Float64, Int64]:
+        """Return values and times of a column's latest readings at points; nan and NEVER without one."""
+        value, time = lanes.latest(column, points.lane)
+        series = None if self.kept else self.series.get((lanes.kind, column))
+        if series is None:
+            return value, time
+        place = series.upto(points)
+        here = place >= 0
+        return np.where(here, series.value[place], value), np.where(here, series.t[place], time)
+
+    def heard(self, lanes: LaneSet, column: int, points: Points) -> Int64:
+        """Return the arrivals of a column's latest known readings at points; NEVER without one."""
+        arrays = lanes.columns[column].arrays
+        if not arrays:
+            return np.full(len(points), NEVER, dtype=np.int64)
+        heard: Int64 = arrays["heard"][points.lane]
+        known = None if self.kept else self.known(lanes, column)
+        if known is None:
+            return heard
+        place = known.series.upto(points)
+        return np.where(place >= 0, np.append(known.series.arrival, NEVER)[place], heard)
+
+    def latest_known(self, lanes: LaneSet, column: int, points: Points) -> Latest:
+        """Return a column's latest known readings at points."""
+        arrays = lanes.columns[column].arrays
+        value, time = arrays["known_value"][points.lane], arrays["known_time"][points.lane]
+        since = arrays["equal_since"][points.lane]
+        nowhere = np.full(len(points), -1, dtype=np.int64)
+        known = None if self.kept else self.known(lanes, column)
+        if known is None or not len(known.series.lane):
+            return Latest(value, time, since, nowhere, nowhere)
+        series = known.series
+        place = series.upto(points)
+        here = place >= 0
+        return Latest(
+            np.where(here, series.value[place], value),
+            np.where(here, series.t[place], time),
+            np.where(here, known.since[place], since),
+            place,
+            np.where(here, known.step[place], -1),
+        )
+
+    # Where rules look
+
+    def points(self, lanes: LaneSet, own: tuple[int, ...], outer: tuple[int, ...]) -> Points | None:
+        """Return where messages bring a reading of one of these columns, None where none does.
+
+        Args:
+            lanes: the set whose lanes look.
+            own: columns of this set.
+            outer: columns of the devices' set; all lanes of a device look at them.
+        """
+        key = (lanes.kind, own, outer)
+        if key not in self._points:
+            self._points[key] = self._find(lanes, own, outer)
+        return self._points[key]
+
+    def shared(
+        self, lanes: LaneSet, own: tuple[int, ...], outer: tuple[int, ...]
+    ) -> dict[tuple[Any, ...], Any]:
+        """Return where rules that look at the same points keep what they worked out there."""
+        return self._shared.setdefault((lanes.kind, own, outer), {})
+
+    def _find(self, lanes: LaneSet, own: tuple[int, ...], outer: tuple[int, ...]) -> Points | None:
+        mine = [s for s in (self.series.get((lanes.kind, column)) for column in own) if s is not None]
+        theirs = [s for s in (self.series.get(("", column)) for column in outer) if s is not None]
+        if lanes.parent is None:
+            mine, theirs = theirs, []
+        if not mine and not theirs:
+            return None
+        if len(mine) == 1 and not theirs:
+            return self._members(lanes, self._at(mine[0].lane, mine[0].message, mine[0]))
+        if lanes.parent is None:
+            brings = np.zeros(len(self), dtype=np.bool_)
+            for series in mine:
+                brings[series.message] = True
+            messages = np.flatnonzero(brings)
+            return self._at(self.row[messages], messages)
+        span = len(self) + 1
+        keys = [series.lane * span + series.message for series in mine]
+        if theirs:
+            brings = np.zeros(len(self), dtype=np.bool_)
+            for series in theirs:
+                brings[series.message] = True
+            messages = np.flatnonzero(brings)
+            children, places = lanes.children(self.row[messages])
+            keys.append(children * span + messages[places])
+        key = np.unique(np.concatenate(keys))
+        if not len(key):
+            return None
+        return self._members(lanes, self._at(key // span, key % span))
+
+    def everywhere(self, lanes: LaneSet) -> Points:
+        """Return `whole` of all lanes of the devices that speak."""
+        found = self._whole.get(lanes.kind)
+        if found is None:
+            children, _ = lanes.children(self.rows)
+            found = self._whole[lanes.kind] = self.whole(lanes, np.sort(children))
+        return found
+
+    def whole(self, lanes: LaneSet, rows: Int64) -> Points:
+        """Return all messages in some lanes of devices that speak, ascending.
+
+        Those of messages at which time did not move on are left out.
+        """
+        places = np.searchsorted(self.rows, lanes.parents[rows])
+        begin, count = self.begins[places], (self.ends - self.begins)[places]
+        lane = np.repeat(rows, count)
+        message = np.arange(len(lane)) - np.repeat(np.cumsum(count) - count - begin, count)
+        newer = self.newer[message]
+        if not newer.all():
+            lane, message = lane[newer], message[newer]
+        return self._members(lanes, self._at(lane, message))
+
+    def of_devices(self, lanes: LaneSet, rows: Int64) -> Int64:
+        """Return those of N lanes, ascending, whose device speaks."""
+        parents = lanes.parents[rows]
+        places = np.minimum(np.searchsorted(self.rows, parents), len(self.rows) - 1)
+        return rows[self.rows[places] == parents]
+
+    def join(self, lanes: LaneSet, asked: Points, whole: Points) -> Points:
+        """Return the points of both, by lane and in order; only those of `asked` are asked for."""
+        if not len(whole):
+            return asked
+        span = len(self) + 1
+        keys = asked.lane * span + asked.message
+        others = whole.lane * span + whole.message
+        key = np.union1d(keys, others)
+        found = self._at(key // span, key % span)
+        found.asked[:] = np.isin(key, keys, assume_unique=True)
+        return found
+
+    def _at(self, lane: Int64, message: Int64, series: Series | None = None) -> Points:
+        position = self.position[message]
+        asked = np.ones(len(lane), dtype=np.bool_)
+        return Points(
+            lane, message, self.t[message], self.arrival[message], position, position, asked, series
+        )
+
+    def _members(self, lanes: LaneSet, points: Points) -> Points:
+        """Leave out lanes that are of another kind, and moments before a lane was there."""
+        if lanes.parent is None:
+            return points
+        keep = lanes.member[points.lane]
+        joined = self._member_from.get(lanes.kind)
+        if joined and not self.single:
+            keep = keep & np.array(
+                [
+                    joined.get(lane, -1) <= at
+                    for lane, at in zip(points.lane.tolist(), points.message.tolist(), strict=True)
+                ],
+                dtype=np.bool_,
+            )
+        return points if keep.all() else points.take(keep)
