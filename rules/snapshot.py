@@ -48,7 +48,7 @@ def gathered(arrays: Arrays) -> Saved:
     """Return arrays by path and then by name."""
     found: dict[str, Arrays] = defaultdict(dict)
     for key, array in arrays.items():
-        path, _, name = key.partition(_OF)
+        path, _, name = key.rpartition(_OF)
         found[path][name] = array
     return found
 
