@@ -173,15 +173,7 @@ def above(lanes: LaneSet, points: Points) -> Points:
     """Return the points of the lanes' devices."""
     if lanes.parent is None:
         return points
-    return Points(
-        lanes.parents[points.lane].astype(np.int64),
-        points.message,
-        points.t,
-        points.arrival,
-        points.position,
-        points.upto,
-        points.asked,
-    )
+    return points.of(lanes.parents[points.lane].astype(np.int64))
 
 
 #: What rules share that look at the same points: values by what they are.
@@ -225,6 +217,9 @@ class View:
 
     def _fresh(self, source: Source) -> Float64:
         def read(lanes: LaneSet, column: int, points: Points) -> Float64:
+            series = points.series
+            if series is not None and self._part.series.get((lanes.kind, column)) is series:
+                return series.value
             value, time = self._part.latest(lanes, column, points)
             fresh = lanes.columns[column].is_fresh(time, points.t)
             return value if fresh.all() else np.where(fresh, value, np.nan)

@@ -19,44 +19,97 @@ from rules.lanes import NEVER, Column, LaneSet
 from rules.windows import Latest, Window
 
 
-@dataclass(frozen=True, slots=True)
 class Points:
     """N evaluations: lanes at moments, by lane and then in their order.
 
     Attributes:
         lane: [N] int64.
         message: [N] int64, the last message of the part that is seen, -1 and below for none.
-        t: [N] int64, device time.
-        arrival: [N] int64, arrival of what decides.
-        position: [N] int64, row in the batch of what decides.
-        upto: [N] int64, the last row of the batch that is seen of other devices.
-        asked: [N] bool, evaluated whatever happened before; else only while a timer runs in the lane.
         series: what the points are the readings of, if they are just that.
     """
 
-    lane: Int64
-    message: Int64
-    t: Int64
-    arrival: Int64
-    position: Int64
-    upto: Int64
-    asked: Bool
-    series: "Series | None" = None
+    def __init__(
+        self,
+        part: "Part",
+        lane: Int64,
+        message: Int64,
+        *,
+        series: "Series | None" = None,
+        decided: "Decided | None" = None,
+        asked: Bool | None = None,
+    ) -> None:
+        """Say where to look.
+
+        Args:
+            part: whose messages are seen.
+            lane: lanes.
+            message: the last message that each of them sees.
+            series: the points are just its readings.
+            decided: when and by what each is decided, where that is not the message that is seen.
+            asked: evaluated whatever happened before; None is always, False only while a timer runs.
+        """
+        self._part = part
+        self.lane = lane
+        self.message = message
+        self.series = series
+        self._decided = decided
+        self._asked = asked
 
     def __len__(self) -> int:
         return len(self.lane)
 
+    @cached_property
+    def t(self) -> Int64:
+        """[N] int64, device time."""
+        return self._part.t[self.message] if self._decided is None else self._decided.t
+
+    @property
+    def arrival(self) -> Int64:
+        """[N] int64, arrival of what decides."""
+        return self._part.arrival[self.message] if self._decided is None else self._decided.arrival
+
+    @property
+    def position(self) -> Int64:
+        """[N] int64, row in the batch of what decides."""
+        return self._part.position[self.message] if self._decided is None else self._decided.position
+
+    @property
+    def upto(self) -> Int64:
+        """[N] int64, the last row of the batch that is seen of other devices."""
+        return self.position if self._decided is None else self._decided.upto
+
+    @property
+    def asked(self) -> Bool:
+        """[N] bool, evaluated whatever happened before; else only while a timer runs in the lane."""
+        return np.ones(len(self.lane), dtype=np.bool_) if self._asked is None else self._asked
+
     def take(self, places: npt.NDArray[np.intp] | Bool) -> "Points":
         """Return some of them."""
         return Points(
+            self._part,
             self.lane[places],
             self.message[places],
-            self.t[places],
-            self.arrival[places],
-            self.position[places],
-            self.upto[places],
-            self.asked[places],
+            decided=None if self._decided is None else self._decided.take(places),
+            asked=None if self._asked is None else self._asked[places],
         )
+
+    def of(self, lane: Int64) -> "Points":
+        """Return the same moments in other lanes."""
+        return Points(self._part, lane, self.message, decided=self._decided, asked=self._asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """When and by what N points are decided; [N] int64 each."""
+
+    t: Int64
+    arrival: Int64
+    position: Int64
+    upto: Int64
+
+    def take(self, places: npt.NDArray[np.intp] | Bool) -> "Decided":
+        """Return some of them."""
+        return Decided(self.t[places], self.arrival[places], self.position[places], self.upto[places])
 
 
 class Series:
@@ -161,19 +214,26 @@ class KnownSeries:
         """Return the readings, or the steps, joined into buckets."""
         found = self._grouped.get(id(buckets))
         if found is None:
-            own = self.series
-            if buckets is window.readings:
-                found = buckets.group(own.lane, own.t, own.value, {})
-            else:
-                stepped = self._stepped
-                value, before = own.value[stepped], self._before_value[stepped]
-                terms = {
-                    "increase": steps(before, value, self._column.wraps),
-                    "changes": np.ones(len(value)),
-                }
-                found = buckets.group(own.lane[stepped], self._before_time[stepped], value, terms)
-            self._grouped[id(buckets)] = found
+            found = self._grouped[id(buckets)] = buckets.group(*self._entries(window, buckets))
         return found
+
+    def _entries(
+        self, window: Window, buckets: Buckets
+    ) -> tuple[Int64, Int64, Float64, dict[str, Float64]]:
+        """Return lane, time, value and terms of what buckets are made from."""
+        own = self.series
+        if buckets is window.readings:
+            return own.lane, own.t, own.value, {}
+        return self._steps
+
+    @cached_property
+    def _steps(self) -> tuple[Int64, Int64, Float64, dict[str, Float64]]:
+        """Lane, time of the reading before, value and terms of the steps."""
+        stepped = self._stepped
+        value, before = self.series.value[stepped], self._before_value[stepped]
+        grown = steps(before, value, self._column.wraps)
+        terms = {"increase": grown, "changes": np.ones(len(value))}
+        return self.series.lane[stepped], self._before_time[stepped], value, terms
 
     def commit(self) -> None:
         """Keep them."""
@@ -186,11 +246,16 @@ class KnownSeries:
             column.arrays["heard"][lanes] = own.arrival[last]
         if not column.windows:
             return
+        once = len(lanes) == len(own.lane)
         for window in column.windows.values():
             for _, buckets in window.kept:
-                grouped = self.grouped(window, buckets)
-                if len(grouped.lane):
-                    buckets.commit(grouped)
+                entries = self._entries(window, buckets)
+                if not len(entries[0]):
+                    continue
+                if once:
+                    buckets.add(*entries)
+                else:
+                    buckets.commit(self.grouped(window, buckets))
         column.arrays["known_value"][lanes] = own.value[last]
         column.arrays["known_time"][lanes] = own.t[last]
         column.arrays["equal_since"][lanes] = self.since[last]
@@ -375,13 +440,13 @@ class Part:
         if not mine and not theirs:
             return None
         if len(mine) == 1 and not theirs:
-            return self._members(lanes, self._at(mine[0].lane, mine[0].message, mine[0]))
+            return self._members(lanes, Points(self, mine[0].lane, mine[0].message, series=mine[0]))
         if lanes.parent is None:
             brings = np.zeros(len(self), dtype=np.bool_)
             for series in mine:
                 brings[series.message] = True
             messages = np.flatnonzero(brings)
-            return self._at(self.row[messages], messages)
+            return Points(self, self.row[messages], messages)
         span = len(self) + 1
         keys = [series.lane * span + series.message for series in mine]
         if theirs:
@@ -394,7 +459,7 @@ class Part:
         key = np.unique(np.concatenate(keys))
         if not len(key):
             return None
-        return self._members(lanes, self._at(key // span, key % span))
+        return self._members(lanes, Points(self, key // span, key % span))
 
     def everywhere(self, lanes: LaneSet) -> Points:
         """Return `whole` of all lanes of the devices that speak."""
@@ -416,7 +481,7 @@ class Part:
         newer = self.newer[message]
         if not newer.all():
             lane, message = lane[newer], message[newer]
-        return self._members(lanes, self._at(lane, message))
+        return self._members(lanes, Points(self, lane, message))
 
     def of_devices(self, lanes: LaneSet, rows: Int64) -> Int64:
         """Return those of N lanes, ascending, whose device speaks."""
@@ -424,24 +489,15 @@ class Part:
         places = np.minimum(np.searchsorted(self.rows, parents), len(self.rows) - 1)
         return rows[self.rows[places] == parents]
 
-    def join(self, lanes: LaneSet, asked: Points, whole: Points) -> Points:
-        """Return the points of both, by lane and in order; only those of `asked` are asked for."""
+    def join(self, points: Points, whole: Points) -> Points:
+        """Return the points of both, by lane and in order; those of `whole` alone are not asked for."""
         if not len(whole):
-            return asked
+            return points
         span = len(self) + 1
-        keys = asked.lane * span + asked.message
-        others = whole.lane * span + whole.message
-        key = np.union1d(keys, others)
-        found = self._at(key // span, key % span)
-        found.asked[:] = np.isin(key, keys, assume_unique=True)
-        return found
-
-    def _at(self, lane: Int64, message: Int64, series: Series | None = None) -> Points:
-        position = self.position[message]
-        asked = np.ones(len(lane), dtype=np.bool_)
-        return Points(
-            lane, message, self.t[message], self.arrival[message], position, position, asked, series
-        )
+        keys = points.lane * span + points.message
+        key = np.union1d(keys, whole.lane * span + whole.message)
+        asked = np.isin(key, keys, assume_unique=True)
+        return Points(self, key // span, key % span, asked=asked)
 
     def _members(self, lanes: LaneSet, points: Points) -> Points:
         """Leave out lanes that are of another kind, and moments before a lane was there."""

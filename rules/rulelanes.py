@@ -1,13 +1,12 @@
 """One rule over one lane set: its conditions compiled, where it stands, and the findings that come of it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rules.batch import Bool, Float64, Int64
+from rules.batch import Bool, Float64, Int8, Int64
 from rules.bindings import Bindings, Shared, Source, View
 from rules.devices import DeviceTable
 from rules.expression.compile import Condition, compile_condition
@@ -184,7 +183,7 @@ class RuleLanes:
         if points is None:
             if len(timed):
                 whole = part.whole(self.lanes, timed)
-                self._walk(part, replace(whole, asked=np.zeros(len(whole), dtype=np.bool_)), findings)
+                self._walk(part, part.join(whole.take(_NOWHERE), whole), findings)
             return
         if self._selective:
             enabled = self._enabled[self.lanes.parents[points.lane]]
@@ -225,7 +224,7 @@ class RuleLanes:
             lanes = np.union1d(points.lane[moved], timed)
             chosen = points.take(np.isin(points.lane, lanes))
         if self._life.times and self.silences is None and len(lanes):
-            chosen = part.join(self.lanes, chosen, part.whole(self.lanes, lanes))
+            chosen = part.join(chosen, part.whole(self.lanes, lanes))
         self._walk(part, chosen, findings)
 
     def fall_silent(self, rows: Int64, until: Int64, position: Int64, findings: list[Finding]) -> int:
@@ -274,13 +273,19 @@ class RuleLanes:
         if not len(points):
             return
         view = self._view(part, points)
-        inside = self._inside(points).tolist() if self.rule.schedule is not None else None
+        inside = self._inside(points) if self.rule.schedule is not None else None
         evaluated = Evaluated(
             when=_codes(self._when, view, inside),
             clear=_codes(self._clear, view, inside) if self._clear else None,
             also=[(bit, _codes(also, view, inside)) for bit, also in self._also],
             steps=[_codes(step, view, inside) for step in self._steps],
         )
+        if part.single:
+            # Each lane stands here once, and for most of them this evaluation changes nothing.
+            stirred = self._life.stirred(points, evaluated, self.standings)
+            if not len(stirred):
+                return
+            points, evaluated = points.take(stirred), evaluated.take(stirred)
         told = self._life.walk(points, evaluated, self.standings, self.lanes.capacity)
         if told:
             self._tell(part, points, told, findings)
@@ -382,11 +387,12 @@ class RuleLanes:
 
 
 _NONE = np.empty(0, dtype=np.int64)
+_NOWHERE = np.empty(0, dtype=np.intp)
 
 
-def _codes(condition: Condition, view: View, inside: list[bool] | None) -> list[bool | None]:
-    """Return a condition as True, False and None; outside of its schedule a rule knows nothing."""
+def _codes(condition: Condition, view: View, inside: Bool | None) -> Int8:
+    """Return a condition as 1, 0 and -1 for unknown; outside of its schedule a rule knows nothing."""
     codes = condition.codes(view)
-    if inside is None:
-        return codes
-    return [code if looks else None for code, looks in zip(codes, inside, strict=True)]
+    if inside is not None:
+        codes[~inside] = -1
+    return codes

@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from rules.batch import Int8, Int64
 from rules.findings import FindingKind
 from rules.lifecycle import RUNNING, State, advance
 from rules.model import HeldWay, Rule
 from rules.part import Points
 from rules.standings import Standing, Standings
 
-#: What a condition says at each of N points; None is unknown.
-Codes = list[bool | None]
-
-
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """A rule's conditions at N points.
+    """A rule's conditions at N points, [N] int8 each: 1 true, 0 false, -1 unknown.
 
     Attributes:
         when: of suspicion.
@@ -24,10 +24,19 @@ class Evaluated:
         steps: of severities, most severe first.
     """
 
-    when: Codes
-    clear: Codes | None
-    also: list[tuple[int, Codes]]
-    steps: list[Codes]
+    when: Int8
+    clear: Int8 | None
+    also: list[tuple[int, Int8]]
+    steps: list[Int8]
+
+    def take(self, places: npt.NDArray[np.intp]) -> "Evaluated":
+        """Return what they say at some of the points."""
+        return Evaluated(
+            self.when[places],
+            None if self.clear is None else self.clear[places],
+            [(bit, codes[places]) for bit, codes in self.also],
+            [codes[places] for codes in self.steps],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,16 @@ class Told:
     changes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """`Evaluated` as lists, which are faster to go through one by one; `also` with the bits' values."""
+
+    when: list[int]
+    clear: list[int] | None
+    also: list[tuple[int, list[int]]]
+    steps: list[list[int]]
+
+
 class Life:
     """What of a rule decides how it goes on; it keeps nothing of any lane.
 
@@ -64,10 +83,57 @@ class Life:
         self._names = (rule.severity, *(step.severity for step in rule.severities))
         self.times = bool(rule.hold_ms or rule.clear_hold_ms or self._held or rule.flapping)
 
+    def stirred(
+        self, points: Points, evaluated: Evaluated, standings: Standings
+    ) -> npt.NDArray[np.intp]:
+        """Return the places at which something may change, of points in N different lanes.
+
+        What is left out: quiet lanes without suspicion, holds that run and are not over, and suspected lanes
+        whose ways and severity stay what they are.
+        """
+        if self._flapping is not None:
+            return np.arange(len(points))
+        slots = standings.slots(points.lane)
+        known = slots >= 0
+        columns = standings.columns
+        when = evaluated.when
+        if not len(columns["lane"]):
+            return np.flatnonzero(when == 1)
+        clear = evaluated.clear if evaluated.clear is not None else np.where(when < 0, when, 1 - when)
+        state = np.where(known, columns["state"][slots], State.QUIET)
+        ran = points.t - columns["since"][slots]
+        rests = (state == State.QUIET) & (when != 1)
+        rests |= (state == State.PENDING) & (when == 1) & (ran < self._rule.hold_ms)
+        suspected = (state == State.SUSPECTED) & (clear != 1)
+        suspected |= (state == State.CLEARING) & (clear == 1) & (ran < self._rule.clear_hold_ms)
+        if suspected.any():
+            suspected &= self._ways(points, evaluated, standings, slots) == columns["ways"][slots]
+            if evaluated.steps:
+                present = columns["severity"][slots]
+                suspected &= _severities(evaluated.steps, present) == present
+        return np.flatnonzero(~(rests | suspected))
+
+    def _ways(self, points: Points, evaluated: Evaluated, standings: Standings, slots: Int64) -> Int64:
+        """Return [N] int64: the bits of the ways that hold in lanes that are suspected and stay so."""
+        before = standings.columns["ways"][slots]
+        ways = before & self._all_held
+        for bit, codes in evaluated.also:
+            ways |= np.where(codes == 1, 1 << bit, 0)
+        lasted = points.t - standings.columns["suspected_at"][slots]
+        for held, duration in self._held:
+            ways |= np.where((evaluated.when >= 0) & (lasted >= duration), held, 0)
+        return np.asarray(ways)
+
     def walk(self, points: Points, evaluated: Evaluated, standings: Standings, capacity: int) -> list[Told]:
         """Take lanes from point to point, keep where they end, and return what is to be said, in order."""
         told: list[Told] = []
         lanes, t, asked = points.lane.tolist(), points.t.tolist(), points.asked.tolist()
+        said = _Said(
+            evaluated.when.tolist(),
+            None if evaluated.clear is None else evaluated.clear.tolist(),
+            [(1 << bit, codes.tolist()) for bit, codes in evaluated.also],
+            [codes.tolist() for codes in evaluated.steps],
+        )
         place, count = 0, len(lanes)
         while place < count:
             lane = lanes[place]
@@ -77,7 +143,7 @@ class Life:
             while place < count and lanes[place] == lane:
                 if asked[place] or timer:
                     before = len(told)
-                    self._step(standing, place, t[place], evaluated, told)
+                    self._step(standing, place, t[place], said, told)
                     if before != len(told) or standing.state != State.QUIET:
                         known = True
                     timer = self._timer(standing)
@@ -93,22 +159,19 @@ class Life:
         waits = standing.ways & self._all_held != self._all_held
         return waits and standing.state >= State.SUSPECTED
 
-    def _step(self, standing: Standing, place: int, t: int, evaluated: Evaluated, told: list[Told]) -> None:
-        when = evaluated.when[place]
+    def _step(self, standing: Standing, place: int, t: int, said: "_Said", told: list[Told]) -> None:
+        when = said.when[place]
         was = standing.state >= State.SUSPECTED
         if not was:
             condition, need = when, self._rule.hold_ms
         else:
             need = self._rule.clear_hold_ms
-            if evaluated.clear is not None:
-                condition = evaluated.clear[place]
-            else:
-                condition = None if when is None else not when
+            condition = (when if when < 0 else 1 - when) if said.clear is None else said.clear[place]
         standing.state, standing.since, standing.paused = advance(
             state=standing.state,
             since=standing.since,
             paused=standing.paused,
-            condition=condition,
+            condition=None if condition < 0 else condition == 1,
             t=t,
             need_ms=need,
         )
@@ -116,32 +179,32 @@ class Life:
         ways_before, severity_before = standing.ways, standing.severity
         if now and not was:
             standing.suspected_at, standing.severity = t, 0
-        standing.ways = self._confirming(standing, place, t, evaluated, was) if now else 0
-        if now and evaluated.steps:
-            standing.severity = self._severity(standing.severity, place, evaluated)
+        standing.ways = self._confirming(standing, place, t, said, was) if now else 0
+        if now and said.steps:
+            standing.severity = self._severity(standing.severity, place, said)
         if now != was and self._flapping is not None:
             standing.turns.append(t)
         changes = self._changes(standing, t)
         for kind in self._kinds(standing, was, now, ways_before, severity_before, changes):
             told.append(Told(place, kind, standing.ways, standing.severity, changes))
 
-    def _confirming(self, standing: Standing, place: int, t: int, evaluated: Evaluated, was: bool) -> int:
+    def _confirming(self, standing: Standing, place: int, t: int, said: "_Said", was: bool) -> int:
         """Return a bit for each way that holds. Having been held for its time stays so."""
         ways = 0
-        for bit, codes in evaluated.also:
-            if codes[place]:
-                ways |= 1 << bit
+        for bit, codes in said.also:
+            if codes[place] == 1:
+                ways |= bit
         # An unknown condition is no ground to confirm on: stale readings never do.
-        known = evaluated.when[place] is not None
+        known = said.when[place] >= 0
         for held, duration in self._held:
             if (was and standing.ways & held) or (known and t - standing.suspected_at >= duration):
                 ways |= held
         return ways
 
-    def _severity(self, present: int, place: int, evaluated: Evaluated) -> int:
+    def _severity(self, present: int, place: int, said: "_Said") -> int:
         """Return what the first condition that is true asks for; one that is unknown leaves all as it is."""
-        for number, codes in enumerate(evaluated.steps, start=1):
-            if codes[place] is None:
+        for number, codes in enumerate(said.steps, start=1):
+            if codes[place] < 0:
                 return present
             if codes[place]:
                 return number
@@ -172,3 +235,14 @@ class Life:
         elif standing.flapping and changes <= self._flapping.stop:
             standing.flapping = False
             yield "steady"
+
+
+def _severities(steps: list[Int8], present: Int8) -> Int8:
+    """Return [N] int8: what `Life` makes of the conditions of severities, lane by lane."""
+    result = np.zeros_like(present)
+    open_yet = np.ones(len(present), dtype=np.bool_)
+    for number, codes in enumerate(steps, start=1):
+        result = np.where(open_yet & (codes == 1), number, result).astype(present.dtype)
+        result = np.where(open_yet & (codes < 0), present, result)
+        open_yet &= codes == 0
+    return result

@@ -1,7 +1,6 @@
 """Signals that fell silent: they are noticed when time passes, and told at the time at which they were due."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from rules.bindings import Bindings, Silence
 from rules.buckets import grown
 from rules.devices import DeviceTable
 from rules.lanes import NEVER
-from rules.part import Part, Points, Series
+from rules.part import Part, Points, Series, Decided
 
 _NEVER_DUE = int(np.iinfo(np.int64).max)
 
@@ -56,7 +55,7 @@ class Silences:
         Returns:
             Where silences were due, and the soonest time at which one is due in the lanes where none was.
         """
-        points = _unseen(rows, until, position)
+        points = _unseen(part, rows)
         due = np.full(len(rows), _NEVER_DUE)
         deadlines = []
         for silence, fired in zip(self._bindings.silences, self.fired, strict=True):
@@ -70,9 +69,9 @@ class Silences:
             fired[rows[told]] = due[told]
         lanes, arrival = rows[now], due[now]
         t = np.maximum(arrival, self._devices.watermark[self._lanes.parents[lanes]])
-        asked = np.ones(len(lanes), dtype=np.bool_)
         where = position[now]
-        silent = Points(lanes, np.full(len(lanes), -1), t, arrival, where, where - 1, asked)
+        decided = Decided(t, arrival, where, where - 1)
+        silent = Points(part, lanes, np.full(len(lanes), -1), decided=decided)
         return silent, int(due[~now].min(initial=_NEVER_DUE))
 
     def candidates(self, part: Part, watched: Callable[[Int64], Int64]) -> Int64:
@@ -86,7 +85,7 @@ class Silences:
         lanes = np.sort(watched(children))
         places = np.searchsorted(part.rows, self._lanes.parents[lanes])
         last = part.arrival[part.ends[places] - 1]
-        unseen = _unseen(lanes, last, last)
+        unseen = _unseen(part, lanes)
         found = np.zeros(len(lanes), dtype=np.bool_)
         for silence, fired in zip(self._bindings.silences, self.fired, strict=True):
             deadline = self._bindings.heard(silence, part, unseen) + silence.window_ms
@@ -103,29 +102,17 @@ class Silences:
         """Return where a rule looks that asks for silences: at every message, and when silences are due."""
         points = part.everywhere(self._lanes)
         if touched is not None:
-            points = part.join(self._lanes, touched, points)
-        points = replace(points, asked=np.ones(len(points), dtype=np.bool_))
+            points = part.join(touched, points)
         silent = [entry for lane in candidates.tolist() for entry in self._told(part, lane)]
-        if not silent:
-            return points
-        rows = np.array(silent, dtype=np.int64)
-        more = Points(
-            rows[:, 0],
-            rows[:, 1],
-            rows[:, 2],
-            rows[:, 3],
-            rows[:, 4],
-            rows[:, 4] - 1,
-            np.ones(len(rows), dtype=np.bool_),
-        )
-        return _merged(points, more)
+        rows = np.array(silent, dtype=np.int64).reshape(len(silent), 5)
+        return _merged(part, points, rows)
 
     def _told(self, part: Part, lane: int) -> list[tuple[int, int, int, int, int]]:
         """Return (lane, message seen, t, arrival, position) of the silences of a lane, in order."""
         parent = int(self._lanes.parents[lane])
         place = int(np.searchsorted(part.rows, parent))
         begin, end = int(part.begins[place]), int(part.ends[place])
-        unseen = _unseen(np.array([lane]), np.array([0]), np.array([0]))
+        unseen = _unseen(part, np.array([lane]))
         silences = self._bindings.silences
         heard = [int(self._bindings.heard(silence, part, unseen)[0]) for silence in silences]
         brings = [self._messages(part, silence, lane, parent) for silence in silences]
@@ -170,26 +157,31 @@ class Silences:
         return found
 
 
-def _unseen(rows: Int64, arrival: Int64, position: Int64) -> Points:
-    """Return the lanes at a moment before all messages."""
-    count = len(rows)
-    return Points(
-        rows, np.full(count, -1), arrival, arrival, position, position, np.ones(count, dtype=np.bool_)
-    )
+def _unseen(part: Part, rows: Int64) -> Points:
+    """Return lanes at a moment before all messages."""
+    return Points(part, rows, np.full(len(rows), -1))
 
 
-def _merged(points: Points, silent: Points) -> Points:
-    """Return both by lane and in order; a silence comes after the message that was seen before it."""
-    order = np.lexsort(
-        (
-            np.concatenate([points.arrival, silent.arrival]),
-            np.concatenate([np.zeros(len(points)), np.ones(len(silent))]),
-            np.concatenate([points.message, silent.message]),
-            np.concatenate([points.lane, silent.lane]),
-        )
+def _merged(part: Part, points: Points, silent: Int64) -> Points:
+    """Return points, asked for, and silences by lane and in order.
+
+    Args:
+        part: whose messages are seen.
+        points: by lane and in order.
+        silent: [S, 5] int64, each a lane, the message that is seen, t, arrival and position; a silence comes
+            after the message that was seen before it.
+    """
+    if not len(silent):
+        return Points(part, points.lane, points.message, series=points.series)
+    lane = np.concatenate([points.lane, silent[:, 0]])
+    message = np.concatenate([points.message, silent[:, 1]])
+    arrival = np.concatenate([points.arrival, silent[:, 3]])
+    is_silence = np.arange(len(lane)) >= len(points)
+    order = np.lexsort((arrival, is_silence, message, lane))
+    decided = Decided(
+        np.concatenate([points.t, silent[:, 2]]),
+        arrival,
+        np.concatenate([points.position, silent[:, 4]]),
+        np.concatenate([points.upto, silent[:, 4] - 1]),
     )
-    columns = [
-        np.concatenate([getattr(points, name), getattr(silent, name)])[order]
-        for name in ("lane", "message", "t", "arrival", "position", "upto", "asked")
-    ]
-    return Points(*columns)
+    return Points(part, lane[order], message[order], decided=decided.take(order))

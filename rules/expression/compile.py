@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rules.batch import Bool, Float64
+from rules.batch import Bool, Float64, Int8
 from rules.expression.tree import (
     Absent,
     Arithmetic,
@@ -117,12 +117,12 @@ class Condition:
     true: Mask
     false: Mask
 
-    def codes(self, lanes: LaneView) -> list[bool | None]:
-        """Return for each lane True, False or None."""
-        true, false = self.true(lanes), self.false(lanes)
-        return [
-            True if t else False if f else None for t, f in zip(true.tolist(), false.tolist(), strict=True)
-        ]
+    def codes(self, lanes: LaneView) -> Int8:
+        """Return [N] int8: 1 true, 0 false, -1 unknown."""
+        true = self.true(lanes)
+        codes = true.astype(np.int8)
+        codes[~(true | self.false(lanes))] = -1
+        return codes
 
 
 _ARITHMETIC: dict[str, Callable[[Float64 | float, Float64 | float], Float64]] = {
