@@ -189,14 +189,28 @@ class View:
         limits: Callable[[str, Int64], Float64 | float],
         part: Part,
         points: Points,
+        *,
         shared: Shared | None = None,
+        whole: "tuple[View, npt.NDArray[np.intp]] | None" = None,
     ) -> None:
+        """Look at points.
+
+        Args:
+            bindings: of the rule.
+            limits: returns a threshold, by name, for rows of devices.
+            part: what was known.
+            points: lanes at moments.
+            shared: what others worked out at just these points.
+            whole: a view of more points, and the places of these among them: what was worked out there is
+                not worked out again.
+        """
         self._bindings = bindings
         self._limits = limits
         self._part = part
         self.points = points
         self._above: Points | None = None
         self._shared: Shared = {} if shared is None else shared
+        self._whole = whole
 
     def __len__(self) -> int:
         return len(self.points)
@@ -209,7 +223,8 @@ class View:
 
     def take(self, places: npt.NDArray[np.intp]) -> "View":
         """Return some of the lanes."""
-        return View(self._bindings, self._limits, self._part, self.points.take(places))
+        points = self.points.take(places)
+        return View(self._bindings, self._limits, self._part, points, whole=(self, places))
 
     def signal(self, handle: int) -> Float64:
         """Return the latest values, nan where unknown or no longer fresh."""
@@ -227,9 +242,19 @@ class View:
         return self._once(("signal", source), lambda: self._prefer_own(source, read))
 
     def _once(self, key: tuple[Any, ...], work: Callable[[], Float64]) -> Float64:
-        found: Float64 | None = self._shared.get(key)
+        found = self._found(key)
         if found is None:
             found = self._shared[key] = work()
+        return found
+
+    def _found(self, key: tuple[Any, ...]) -> Float64 | None:
+        """Return what was worked out already, here or where these points are a part."""
+        found: Float64 | None = self._shared.get(key)
+        if found is None and self._whole is not None:
+            view, places = self._whole
+            found = view._found(key)
+            if found is not None:
+                found = self._shared[key] = found[places]
         return found
 
     def window(self, handle: int) -> Float64:

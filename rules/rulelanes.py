@@ -183,7 +183,8 @@ class RuleLanes:
         if points is None:
             if len(timed):
                 whole = part.whole(self.lanes, timed)
-                self._walk(part, part.join(whole.take(_NOWHERE), whole), findings)
+                points = part.join(whole.take(_NOWHERE), whole)
+                self._walk(part, self._view(part, points), findings)
             return
         if self._selective:
             enabled = self._enabled[self.lanes.parents[points.lane]]
@@ -208,24 +209,29 @@ class RuleLanes:
         self, part: Part, points: Points, shared: Shared | None, timed: Int64, findings: list[Finding]
     ) -> None:
         """Evaluate at points, and at all messages of lanes whose timer runs or may begin to run."""
-        true = self._when.true(self._view(part, points, shared))
+        view = View(self._bindings, self._limit, part, points, shared=shared)
+        true = self._when.true(view)
         if true.any() and self.rule.schedule is not None:
             true = true & self._inside(points)
         moved = true
         if len(self.standings):
             moved = true | (self.standings.slots(points.lane) >= 0)
-        if not moved.any() and not len(timed):
-            return
+        places = np.flatnonzero(moved)
         if part.single:
-            # Each lane has one point; what is not asked for is looked at for its timer.
-            chosen = points.take(moved)
-            lanes = timed if self._life.times else _NONE
-        else:
-            lanes = np.union1d(points.lane[moved], timed)
-            chosen = points.take(np.isin(points.lane, lanes))
-        if self._life.times and self.silences is None and len(lanes):
+            # Each lane has one point, so those that are looked at for their timers alone are others.
+            if len(places):
+                self._walk(part, view.take(places), findings)
+            timed = timed[~np.isin(timed, points.lane)] if len(timed) else timed
+            if len(timed):
+                self._walk(part, self._view(part, part.whole(self.lanes, timed)), findings)
+            return
+        lanes = np.union1d(points.lane[places], timed)
+        if not len(lanes):
+            return
+        chosen = points.take(np.isin(points.lane, lanes))
+        if self._life.times and self.silences is None:
             chosen = part.join(chosen, part.whole(self.lanes, lanes))
-        self._walk(part, chosen, findings)
+        self._walk(part, self._view(part, chosen), findings)
 
     def fall_silent(self, rows: Int64, until: Int64, position: Int64, findings: list[Finding]) -> int:
         """Evaluate the lanes in which a signal fell silent before `until`, each time that one did, in order.
@@ -246,7 +252,7 @@ class RuleLanes:
             if not len(points):
                 return soonest
             order = np.argsort(points.lane)
-            self._walk(nothing, points.take(order), findings)
+            self._walk(nothing, self._view(nothing, points.take(order)), findings)
 
     def pass_time(self, now: int, position: int, findings: list[Finding]) -> None:
         """Evaluate all lanes in which a signal fell silent before `now`, arrival time."""
@@ -257,8 +263,8 @@ class RuleLanes:
         soonest = self.fall_silent(rows, np.full(len(rows), now), everywhere, findings)
         self.silences.looked(soonest)
 
-    def _view(self, part: Part, points: Points, shared: Shared | None = None) -> View:
-        return View(self._bindings, self._limit, part, points, shared)
+    def _view(self, part: Part, points: Points) -> View:
+        return View(self._bindings, self._limit, part, points)
 
     def _inside(self, points: Points) -> Bool:
         """Return [N] bool: the schedule lets the rule look."""
@@ -268,11 +274,11 @@ class RuleLanes:
         zones = self._devices.fact("time_zone", "text")[self.lanes.parents[points.lane]]
         return inside(schedule, zones, self._symbols.texts, points.t)
 
-    def _walk(self, part: Part, points: Points, findings: list[Finding]) -> None:
+    def _walk(self, part: Part, view: View, findings: list[Finding]) -> None:
         """Take the lanes from one evaluation to the next."""
+        points = view.points
         if not len(points):
             return
-        view = self._view(part, points)
         inside = self._inside(points) if self.rule.schedule is not None else None
         evaluated = Evaluated(
             when=_codes(self._when, view, inside),
