@@ -12,6 +12,7 @@ lane: 5 bytes, and 8 (1 + accumulators) a slot of its ring.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -145,12 +146,12 @@ class Buckets:
         """Return, for each size of ring among N lanes, which of them (None: all), the pool and its rows."""
         if not len(self._size):
             return []
-        sizes = self._size[lanes]
+        sizes = self._size.take(lanes)
         if not len(sizes):
             return []
         first = int(sizes[0])
         if (sizes == first).all():
-            return [(None, self.pools[1 << first], self._row[lanes])] if first else []
+            return [(None, self.pools[1 << first], self._row.take(lanes))] if first else []
         found = []
         for size in np.flatnonzero(np.bincount(sizes)).tolist():
             if size:
@@ -242,19 +243,20 @@ class Buckets:
         number = time // self.width_ms
         crowded = []
         for places, pool, rows in self.rings(lane):
-            chosen = np.arange(len(lane)) if places is None else places
+            chosen: slice | npt.NDArray[Any] = slice(None) if places is None else places
             own = number[chosen]
             latest = pool.latest.reshape(-1)
             base = rows.astype(np.int64) * pool.size
-            head = pool.head[rows]
-            merged = latest[base + head] // self.width_ms == own
-            slot = np.where(merged, head, (head + 1) % pool.size)
+            head = pool.head.take(rows)
+            merged = latest.take(base + head) // self.width_ms == own
+            slot = np.where(merged, head, (head + 1) & (pool.size - 1))
             to = base + slot
-            full = ~merged & (latest[to] > time[chosen] - self.window_ms)
+            full = ~merged & (latest.take(to) > time[chosen] - self.window_ms)
             if full.any():
-                crowded.append(chosen[full])
+                every = np.arange(len(lane)) if places is None else places
+                crowded.append(every[full])
                 free = ~full
-                chosen, own, to, merged = chosen[free], own[free], to[free], merged[free]
+                chosen, own, to, merged = every[free], own[free], to[free], merged[free]
                 rows, slot = rows[free], slot[free]
             latest[to] = time[chosen]
             pool.head[rows] = slot
@@ -280,14 +282,14 @@ class Buckets:
         for name in self.names:
             array = pool.values[name].reshape(-1)
             if name == "first":
-                first = np.where(merged, array[to], value) if joins else value
+                first = np.where(merged, array.take(to), value) if joins else value
                 array[to] = first
                 dx = value - first
             elif name == "last":
                 array[to] = value
             else:
                 term = terms[name] if name in terms else _TERMS[name](value, dx, dt)
-                array[to] = np.where(merged, _JOINED[name](array[to], term), term) if joins else term
+                array[to] = np.where(merged, _JOINED[name](array.take(to), term), term) if joins else term
 
     def _begin(self, lanes: Int64) -> None:
         """Give lanes that have no ring one of the smallest."""
@@ -452,11 +454,11 @@ class BucketView:
     def _of_rings(self, array: Callable[[_Pool], npt.NDArray[Any]], fill: float) -> npt.NDArray[Any]:
         """Return [N, K] what stands in the lanes' rings."""
         if len(self._rings) == 1 and self._rings[0][0] is None:
-            return array(self._rings[0][1])[self._rings[0][2]]
+            return array(self._rings[0][1]).take(self._rings[0][2], axis=0)
         example = array(self._rings[0][1]).dtype if self._rings else np.dtype(np.int64)
         found = np.full((self._count, self._width), fill, dtype=example)
         for places, pool, rows in self._rings:
-            found[np.arange(self._count) if places is None else places, : pool.size] = array(pool)[rows]
+            found[np.arange(self._count) if places is None else places, : pool.size] = array(pool).take(rows, axis=0)
         return found
 
     def _joined(self, latest: Int64, grouped: Grouped, lanes: Int64, entry: Int64) -> Int64:
@@ -498,7 +500,19 @@ class BucketView:
 
     def total(self, name: str) -> Float64:
         """Return [N] float64: the sum of an accumulator over the window."""
-        return np.asarray(np.where(self.inside, self.values(name), 0.0).sum(axis=1))
+        return self.sum(self.values(name))
+
+    def sum(self, numbers: Float64) -> Float64:
+        """Return [N] float64: the sums of what stands in buckets inside the window, of [N, K] numbers."""
+        total: Float64 = np.einsum("nk,nk->n", numbers, self._weights)
+        if not np.isfinite(total).all():
+            # What is outside must not matter, and nothing times infinity is no number.
+            total = np.where(self.inside, numbers, 0.0).sum(axis=1)
+        return total
+
+    @cached_property
+    def _weights(self) -> Float64:
+        return self.inside.astype(np.float64)
 
     def oldest(self, name: str) -> Float64:
         """Return [N] float64: an accumulator of the oldest bucket in the window, nan without one."""

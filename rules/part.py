@@ -61,7 +61,7 @@ class Points:
     @cached_property
     def t(self) -> Int64:
         """[N] int64, device time."""
-        return self._part.t[self.message] if self._decided is None else self._decided.t
+        return self._part.t.take(self.message) if self._decided is None else self._decided.t
 
     @property
     def arrival(self) -> Int64:
@@ -189,12 +189,23 @@ class KnownSeries:
         self._grouped: dict[int, Grouped] = {}
         if not column.windows:
             return
-        own = self.series
+        own, kept = self.series, column.arrays
+        if len(own.last) == len(own.lane):
+            self._before_value = kept["known_value"].take(own.lane)
+            self._before_time = kept["known_time"].take(own.lane)
+            same = own.value == self._before_value
+            self._stepped = ~same & ~np.isnan(self._before_value)
+            self.since = np.where(same, kept["equal_since"].take(own.lane), own.t)
+            self.step = np.where(self._stepped, np.cumsum(self._stepped) - 1, -1)
+            return
+        self._look_back(own, kept)
+
+    def _look_back(self, own: Series, kept: dict[str, npt.NDArray[Any]]) -> None:
+        """Work out what was before each reading, where lanes have several here."""
         begins = own.begins
-        before_value = np.append(np.nan, own.value[:-1])[: len(own.lane)]
-        before_time = np.append(NEVER, own.t[:-1])[: len(own.lane)]
+        before_value = np.append(np.nan, own.value[:-1])
+        before_time = np.append(NEVER, own.t[:-1])
         first = own.lane[begins]
-        kept = column.arrays
         before_value[begins], before_time[begins] = kept["known_value"][first], kept["known_time"][first]
         self._before_value, self._before_time = before_value, before_time
         same = own.value == before_value
@@ -204,11 +215,11 @@ class KnownSeries:
         turned = np.maximum.accumulate(np.where(same & ~begins, 0, places))
         since = own.t.copy()
         since[begins & same] = kept["equal_since"][own.lane[begins & same]]
-        self.since = since[turned] if len(places) else since
+        self.since = since[turned]
         number = np.cumsum(self._stepped) - 1
         none_before = number - self._stepped  # of the steps before the lane's first reading
-        lane_begin = np.maximum.accumulate(np.where(begins, places, 0)) if len(places) else places
-        self.step = np.where(number > none_before[lane_begin], number, -1) if len(places) else number
+        lane_begin = np.maximum.accumulate(np.where(begins, places, 0))
+        self.step = np.where(number > none_before[lane_begin], number, -1)
 
     def grouped(self, window: Window, buckets: Buckets) -> Grouped:
         """Return the readings, or the steps, joined into buckets."""
@@ -394,8 +405,8 @@ class Part:
     def latest_known(self, lanes: LaneSet, column: int, points: Points) -> Latest:
         """Return a column's latest known readings at points."""
         arrays = lanes.columns[column].arrays
-        value, time = arrays["known_value"][points.lane], arrays["known_time"][points.lane]
-        since = arrays["equal_since"][points.lane]
+        names = ("known_value", "known_time", "equal_since")
+        value, time, since = (arrays[name].take(points.lane) for name in names)
         nowhere = np.full(len(points), -1, dtype=np.int64)
         known = None if self.kept else self.known(lanes, column)
         if known is None or not len(known.series.lane):
@@ -456,7 +467,8 @@ class Part:
             messages = np.flatnonzero(brings)
             children, places = lanes.children(self.row[messages])
             keys.append(children * span + messages[places])
-        key = np.unique(np.concatenate(keys))
+        key = np.sort(np.concatenate(keys))
+        key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
         if not len(key):
             return None
         return self._members(lanes, Points(self, key // span, key % span))

@@ -221,7 +221,9 @@ class RuleLanes:
             # Each lane has one point, so those that are looked at for their timers alone are others.
             if len(places):
                 self._walk(part, view.take(places), findings)
-            timed = timed[~np.isin(timed, points.lane)] if len(timed) else timed
+            if len(timed) and len(points):
+                places = np.minimum(np.searchsorted(points.lane, timed), len(points) - 1)
+                timed = timed[points.lane[places] != timed]
             if len(timed):
                 self._walk(part, self._view(part, part.whole(self.lanes, timed)), findings)
             return

@@ -77,10 +77,10 @@ class Standings:
         return self._used - len(self._free)
 
     def slots(self, lanes: Int64) -> Int64:
-        """Return [N] int64: the slots of lanes, -1 for quiet ones."""
+        """Return [N] int64: the slots of lanes, which ascend, -1 for quiet ones."""
+        if not len(lanes) or lanes[-1] < len(self._slot):
+            return self._slot.take(lanes).astype(np.int64)
         known = lanes < len(self._slot)
-        if known.all():
-            return self._slot[lanes].astype(np.int64)
         found = np.full(len(lanes), -1, dtype=np.int64)
         found[known] = self._slot[lanes[known]]
         return found

@@ -24,7 +24,7 @@ def spread(window: WindowView) -> Float64:
     n, mean, means = _centre(buckets)
     dx = buckets.values("dx")
     within = buckets.values("dxx") - dx * dx / n
-    squares = _total(buckets, within + n * (means - mean[:, None]) ** 2)
+    squares = buckets.sum(within + n * (means - mean[:, None]) ** 2)
     count = buckets.total("count")
     return np.where(count > 0, np.maximum(squares, 0.0) / np.maximum(count, 1.0), np.nan)
 
@@ -51,11 +51,11 @@ def line(window: WindowView) -> Line:
     count = buckets.total("count")
     dt = buckets.values("dt")
     times = buckets.starts() + dt / n
-    middle = _total(buckets, n * times) / np.maximum(count, 1.0)
+    middle = buckets.sum(n * times) / np.maximum(count, 1.0)
     away = times - middle[:, None]
     apart_t = buckets.values("dtt") - dt * dt / n + n * away**2
     apart_x = buckets.values("dtx") - dt * buckets.values("dx") / n + n * away * (means - mean[:, None])
-    square, product = _total(buckets, apart_t), _total(buckets, apart_x)
+    square, product = buckets.sum(apart_t), buckets.sum(apart_x)
     known = (count >= 3) & (square > 0.0)
     slope = np.where(known, product / np.where(known, square, 1.0), np.nan)
     return Line(slope, mean, middle)
@@ -67,10 +67,6 @@ def _centre(buckets: BucketView) -> tuple[Float64, Float64, Float64]:
     means = buckets.values("first") + buckets.values("dx") / n
     origin = buckets.oldest("first")
     count = np.maximum(buckets.total("count"), 1.0)
-    offset = _total(buckets, n * (means - origin[:, None])) / count
+    offset = buckets.sum(n * (means - origin[:, None])) / count
     return n, origin + offset, means
 
-
-def _total(buckets: BucketView, numbers: Float64) -> Float64:
-    """Return [N] float64: the sums of what stands in buckets inside the window."""
-    return np.asarray(np.where(buckets.inside, numbers, 0.0).sum(axis=1))
