@@ -213,12 +213,10 @@ class RuleLanes:
         true = self._when.true(view)
         if true.any() and self.rule.schedule is not None:
             true = true & self._inside(points)
-        moved = true
-        if len(self.standings):
-            moved = true | (self.standings.slots(points.lane) >= 0)
-        places = np.flatnonzero(moved)
+        slots = self.standings.slots(points.lane)
         if part.single:
             # Each lane has one point, so those that are looked at for their timers alone are others.
+            places = np.flatnonzero(~self._life.rests(points, true, slots, self.standings))
             if len(places):
                 self._walk(part, view.take(places), findings)
             if len(timed) and len(points):
@@ -227,6 +225,7 @@ class RuleLanes:
             if len(timed):
                 self._walk(part, self._view(part, part.whole(self.lanes, timed)), findings)
             return
+        places = np.flatnonzero(true | (slots >= 0))
         lanes = np.union1d(points.lane[places], timed)
         if not len(lanes):
             return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rules.batch import Int8, Int64
+from rules.batch import Bool, Int8, Int64
 from rules.findings import FindingKind
 from rules.lifecycle import RUNNING, State, advance
 from rules.model import HeldWay, Rule
@@ -81,7 +81,27 @@ class Life:
         self._held = [(1 << bit, way.duration_ms) for bit, way in enumerate(ways) if isinstance(way, HeldWay)]
         self._all_held = sum(bit for bit, _ in self._held)
         self._names = (rule.severity, *(step.severity for step in rule.severities))
+        self._simple = not ways and not rule.severities and rule.clear_when is None
         self.times = bool(rule.hold_ms or rule.clear_hold_ms or self._held or rule.flapping)
+
+    def rests(self, points: Points, true: Bool, slots: Int64, standings: Standings) -> Bool:
+        """Return [N] bool: all that is known of N different lanes so far is that they stay as they are.
+
+        A quiet lane does where `when` is not true. Where it is, a hold that is not over goes on; and a lane
+        that is suspected stays so, if nothing but `when` decides on the rule.
+        """
+        rests = ~true & (slots < 0)
+        if self._flapping is not None or not len(standings):
+            return rests
+        columns = standings.columns
+        state = columns["state"].take(slots, mode="clip")
+        going = true & (slots >= 0)
+        if self._simple:
+            rests |= going & (state == State.SUSPECTED)
+        if self._rule.hold_ms:
+            ran = points.t - columns["since"].take(slots, mode="clip")
+            rests |= going & (state == State.PENDING) & (ran < self._rule.hold_ms)
+        return rests
 
     def stirred(
         self, points: Points, evaluated: Evaluated, standings: Standings

@@ -78,6 +78,8 @@ class Standings:
 
     def slots(self, lanes: Int64) -> Int64:
         """Return [N] int64: the slots of lanes, which ascend, -1 for quiet ones."""
+        if not self._used:
+            return np.full(len(lanes), -1, dtype=np.int64)
         if not len(lanes) or lanes[-1] < len(self._slot):
             return self._slot.take(lanes).astype(np.int64)
         known = lanes < len(self._slot)
