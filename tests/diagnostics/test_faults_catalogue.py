@@ -60,7 +60,7 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
 FAULTS = load_faults()
 
 PROBE_ACTIONS = """
-    disk.self_test memory.test fan.test battery.test charge.test thermal.test psu.test nic.test
+    disk.self_test memory.test fan.test battery.test bmc.reset charge.test thermal.test psu.test nic.test
     raid.battery_test washer.drain_test washer.fill_test washer.heater_test washer.spin_test
     fridge.fan_test fridge.cooling_test
 """
