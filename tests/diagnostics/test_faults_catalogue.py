@@ -136,6 +136,15 @@ def test_a_power_supply_without_its_twin_is_urgent() -> None:
     assert fault.urgency_for([seen(True, 2), seen(False, 1)]) == "U2"
 
 
+@pytest.mark.parametrize(("left", "urgency"), [(None, "U2"), (2, "U2"), (1, "U2"), (0, "U1"), (0.0, "U1")])
+def test_an_array_that_can_lose_no_further_drive_is_urgent(left: float | None, urgency: str) -> None:
+    fault = FAULTS.get("raid.disk_failed")
+    assert fault is not None
+    evidence = [Evidence(rule="r", signal="raid.state@0", at=1, value="degraded")]
+    evidence += [Evidence(rule="r", signal="raid.losses_left@0", at=1, value=left)]
+    assert fault.urgency_for(evidence) == urgency
+
+
 @pytest.mark.parametrize(
     ("warning", "urgency"),
     [(4, "U1"), (8, "U1"), (12, "U1"), (1, "U2"), (2, "U2"), (32, "U2"), ("4", "U2"), (None, "U2")],
