@@ -33,7 +33,9 @@ tests:
     device: {class: server, model: R9-2, site: desert}
     series: {inlet.temperature: 40x30}
     devices:
-      - {name: elsewhere, device: {class: server, model: R9-2, site: coast}, series: {inlet.temperature: 40x30}}
+      - name: elsewhere
+        device: {class: server, model: R9-2, site: coast}
+        series: {inlet.temperature: 40x30}
     expect:
       - {at: 10m, suspected: room.cooling, device: elsewhere}
 """
