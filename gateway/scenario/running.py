@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from diagnostics.case import Command
+from diagnostics.case import CaseEvent, Command
 from diagnostics.decision import Decision, Reason
 from diagnostics.faults import FaultCatalogue
 from diagnostics.orders.registry import Registry
@@ -164,7 +164,7 @@ class _Run:
         )
         self._decoder = Decoder(symbols, ruleset.catalogue, root=_ROOT)
         self._course = Course()
-        self._severity: dict[tuple[DeviceId, str, str], Severity] = {}
+        self._severities: dict[tuple[DeviceId, str, str], list[tuple[int, Severity]]] = defaultdict(list)
         self.commands: list[Command] = []
 
     def go(self, agenda: Iterable[_Entry]) -> Course:
@@ -218,7 +218,7 @@ class _Run:
                     rule=event.rule,
                     component=event.component,
                     device=device,
-                    severity=self._severity.get((device, event.component, event.rule)),
+                    severity=self._severity(device, event),
                     reason=event.reason.value,
                 )
             )
@@ -229,7 +229,8 @@ class _Run:
         self.commands += effects.commands
 
     def _note_finding(self, finding: Finding) -> None:
-        self._severity[finding.device, finding.component, finding.rule.id] = finding.severity
+        lane = (finding.device, finding.component, finding.rule.id)
+        self._severities[lane].append((finding.at, finding.severity))
         if finding.kind in ("severity", "flapping", "steady"):
             self._course.happenings.append(
                 Happening(
@@ -242,6 +243,11 @@ class _Run:
                     severity=finding.severity,
                 )
             )
+
+    def _severity(self, device: DeviceId, event: CaseEvent) -> Severity | None:
+        """Return what the rule of an event said of the fault then: a batch holds what it said later, too."""
+        said = self._severities[device, event.component, event.rule]
+        return next((severity for at, severity in reversed(said) if at <= event.at), None)
 
     def _note_decision(self, decision: Decision, severities: Mapping[str, Severity]) -> None:
         opened = decision.outcome == "order" and decision.reason == Reason.CONFIRMED

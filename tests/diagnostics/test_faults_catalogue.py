@@ -60,7 +60,7 @@ EXPECTED: dict[str, tuple[set[str], str]] = {
 FAULTS = load_faults()
 
 PROBE_ACTIONS = """
-    disk.self_test memory.test fan.test battery.test charge.test thermal.test psu.test nic.test
+    disk.self_test memory.test fan.test battery.test bmc.reset charge.test thermal.test psu.test nic.test
     raid.battery_test washer.drain_test washer.fill_test washer.heater_test washer.spin_test
     fridge.fan_test fridge.cooling_test
 """
@@ -134,6 +134,15 @@ def test_a_power_supply_without_its_twin_is_urgent() -> None:
     assert fault.urgency_for([seen(True, 1)]) == "U2"
     assert fault.urgency_for([seen(False, 1)]) == "U1"
     assert fault.urgency_for([seen(True, 2), seen(False, 1)]) == "U2"
+
+
+@pytest.mark.parametrize(("left", "urgency"), [(None, "U2"), (2, "U2"), (1, "U2"), (0, "U1"), (0.0, "U1")])
+def test_an_array_that_can_lose_no_further_drive_is_urgent(left: float | None, urgency: str) -> None:
+    fault = FAULTS.get("raid.disk_failed")
+    assert fault is not None
+    evidence = [Evidence(rule="r", signal="raid.state@0", at=1, value="degraded")]
+    evidence += [Evidence(rule="r", signal="raid.losses_left@0", at=1, value=left)]
+    assert fault.urgency_for(evidence) == urgency
 
 
 @pytest.mark.parametrize(
