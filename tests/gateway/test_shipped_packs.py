@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.scenario.suite import FileOutcome, Suite
-from rules.expression.tree import walk
+from rules.expression.tree import Comparison, Constant, walk
 from rules.loader import load_rules
 from rules.scenario.model import Event, Never, Scenario
 
@@ -116,3 +116,59 @@ def test_scenario_files_are_no_packs():
     assert {rule.place.partition(":")[0] for rule in RULES} == {
         f"builtin/{path.name}" for path in FOLDER.glob("*.yaml") if path.name not in FILES
     }
+
+
+def thresholds(node) -> set[float]:
+    """Return the numbers that a condition compares with as they stand in it."""
+    sides = [side for part in walk(node) if isinstance(part, Comparison) for side in (part.left, part.right)]
+    numbers = [side.value for side in sides if isinstance(side, Constant)]
+    return {value for value in numbers if isinstance(value, float)}
+
+
+@pytest.mark.parametrize("pack", COMPLETE)
+def test_thresholds_are_limits_that_a_model_can_have_its_own_of(pack):
+    """What stands bare are booleans as numbers and the few readings that a window must hold."""
+    bare = {
+        rule.id: thresholds(node) - {0.0, 1.0, 2.0, 3.0}
+        for rule in rules_of(pack)
+        for node in (rule.when, rule.clear_when)
+        if node is not None
+    }
+    assert {rule: numbers for rule, numbers in bare.items() if numbers} == {}
+
+
+OVERRIDES = """\
+pack: mine
+overrides:
+  - {rule: fridge_warm, for_devices: {model: "WINE-*"}, limits: {warm: 18, cold: 16}}
+"""
+SCENARIOS = """\
+packs: [builtin, mine.yaml]
+tests:
+  - name: a cabinet for wine at 14 °C is as it should be
+    device: {class: appliance, model: WINE-50}
+    every: 10m
+    series: {fridge.temperature: 14x30, door.open: falsex30, compressor.power: 90x30}
+    expect: [{quiet: true}]
+  - name: at 19 °C it is not, until it has 16 °C again
+    device: {class: appliance, model: WINE-50}
+    every: 10m
+    series: {fridge.temperature: 19x13 17x6 16x6, door.open: falsex25, compressor.power: 90x25}
+    expect:
+      - {at: 2h, suspected: fridge.warm}
+      - {at: 3h40m, cleared: fridge.warm}
+  - name: any other refrigerator is too warm at 14 °C
+    device: {class: appliance, model: R-50}
+    every: 10m
+    series: {fridge.temperature: 14x13, door.open: falsex13, compressor.power: 90x13}
+    expect: [{at: 2h, suspected: fridge.warm}]
+"""
+
+
+def test_a_model_s_own_limits_in_another_pack_change_a_shipped_rule(tmp_path):
+    (tmp_path / "mine.yaml").write_text(OVERRIDES, encoding="utf-8")
+    file = tmp_path / "mine.test.yaml"
+    file.write_text(SCENARIOS, encoding="utf-8")
+    (outcome,) = Suite().run([file])
+    assert outcome.problems == []
+    assert [result.failures for result in outcome.results] == [[], [], []]
