@@ -56,6 +56,7 @@ screenshots: dev debian
 docs: install
 	$(BIN)/python -m gateway.api.openapi > docs/openapi.json
 	$(BIN)/python -m diagnostics.orders.schema > docs/service-order.schema.json
+	$(BIN)/python -m diagnostics.faultspage > docs/faults.md
 	$(BIN)/python docs/draw_lifecycle.py
 
 # What it costs on this machine, beside other engines; docs/benchmarks.md. They need an environment of their own.

@@ -1,6 +1,6 @@
 """Text to typed tree. Errors say the column, what was expected and what stood there."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib import resources
 
 from lark import Lark, Token
@@ -103,4 +103,5 @@ def _expected(begun: str) -> str:
     """Return what may follow a beginning that parses: no closing bracket where none is open."""
     parser = _GRAMMAR.parse_interactive(begun)
     parser.exhaust_lexer()
-    return ", ".join(sorted({_WORDS.get(name, name.lower()) for name in parser.accepts()}))
+    accepted: Callable[[], set[str]] = parser.accepts
+    return ", ".join(sorted({_WORDS.get(name, name.lower()) for name in accepted()}))
