@@ -35,16 +35,17 @@ $(VENV)/.dev-installed: requirements-dev.lock $(VENV)/.installed
 debian:
 	@deploy/debian-packages.sh mosquitto chromium
 
-# Daily use, under two minutes on a machine of one's own: format, lint, types, imports, unit tests.
+# Daily use, under two minutes on a machine of one's own: format, lint, types, imports, quick tests.
 check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 -m "not server and not browser and not data"
+	$(BIN)/pytest -q -n 2 -m "not slow and not server and not browser and not data"
 
 # Everything, the quick ones first. Without FOREWARN_DATA the tests that read it are skipped, and say so.
 test: check debian
+	$(BIN)/pytest -q -n 2 -m "slow and not server and not browser and not data"
 	$(BIN)/pytest -q -rs -m "data"
 	$(BIN)/pytest -q -rs -m "(server or browser) and not data"
 

@@ -42,10 +42,12 @@ overrides:
 """
 
 
-def page_of(tmp_path, text):
-    path = tmp_path / "p.yaml"
-    path.write_text(text)
-    return faults_page(load_rules([path]), load_faults(), {str(path): text})
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page of the pack above."""
+    path = tmp_path_factory.mktemp("packs") / "p.yaml"
+    path.write_text(PACK)
+    return faults_page(load_rules([path]), load_faults(), {str(path): PACK})
 
 
 def test_the_page_is_what_is_shipped():
@@ -92,12 +94,12 @@ def test_every_shipped_rule_and_every_fault_stand_on_it_once():
         "- **Source**: Bug #3.",
     ],
 )
-def test_every_key_of_a_rule_is_told(tmp_path, line):
-    assert page_of(tmp_path, PACK).splitlines().count(line) == 1
+def test_every_key_of_a_rule_is_told(page, line):
+    assert page.splitlines().count(line) == 1
 
 
-def test_a_rule_has_its_own_comments_alone(tmp_path):
-    first, other = page_of(tmp_path, PACK).split("#### Other")
+def test_a_rule_has_its_own_comments_alone(page):
+    first, other = page.split("#### Other")
     assert first.count("**Note**") == 3
     assert other.count("**Note**") == 1
     assert "About the pack" not in first

@@ -260,6 +260,7 @@ def test_the_copy_holds_open_nothing_of_the_gateways_and_clears_nothing_away(tmp
     assert (document["gc"], document["term"]) == (False, True)
 
 
+@pytest.mark.slow
 def test_other_threads_may_be_at_anything_meanwhile(tmp_path):
     """Locks that they hold at that moment stay held in the copy for ever: it must take none of them."""
     path = tmp_path / "state.npz"
