@@ -35,16 +35,17 @@ $(VENV)/.dev-installed: requirements-dev.lock $(VENV)/.installed
 debian:
 	@deploy/debian-packages.sh mosquitto chromium
 
-# Daily use, under two minutes on a machine of one's own: format, lint, types, imports, unit tests.
+# Daily use, under two minutes on a machine of one's own: format, lint, types, imports, quick tests.
 check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 -m "not server and not browser and not data"
+	$(BIN)/pytest -q -n 2 -m "not slow and not server and not browser and not data"
 
 # Everything, the quick ones first. Without FOREWARN_DATA the tests that read it are skipped, and say so.
 test: check debian
+	$(BIN)/pytest -q -n 2 -m "slow and not server and not browser and not data"
 	$(BIN)/pytest -q -rs -m "data"
 	$(BIN)/pytest -q -rs -m "(server or browser) and not data"
 
@@ -56,6 +57,7 @@ screenshots: dev debian
 docs: install
 	$(BIN)/python -m gateway.api.openapi > docs/openapi.json
 	$(BIN)/python -m diagnostics.orders.schema > docs/service-order.schema.json
+	$(BIN)/python -m diagnostics.faultspage > docs/faults.md
 	$(BIN)/python docs/draw_lifecycle.py
 
 # What it costs on this machine, beside other engines; docs/benchmarks.md. They need an environment of their own.

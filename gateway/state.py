@@ -1,7 +1,9 @@
 """The pipeline's state in a file: what a restart begins with before it reads on in the history."""
 
+import contextlib
 import json
 import os
+import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ import numpy as np
 from gateway.errors import StoreUnavailableError
 from rules.snapshot import Arrays
 
-VERSION = 2
+VERSION = 3
 _DOCUMENT = "document"
 
 
@@ -51,8 +53,8 @@ def save_state(path: Path, state: SavedState, *, unless: Callable[[], bool] = la
     """
     alike = {name: list(array.shape) for name, array in state.arrays.items() if _is_alike(array)}
     arrays = {name: array.flat[:1] if name in alike else array for name, array in state.arrays.items()}
-    head = {"version": VERSION, "sequence": state.sequence, "alive_at": state.alive_at, "alike": alike}
-    text = json.dumps({**head, "state": state.document}).encode()
+    head = {"version": VERSION, "sequence": state.sequence, "alive_at": state.alive_at}
+    text = json.dumps({**head, "names": sorted(arrays), "alike": alike, "state": state.document}).encode()
     fresh = path.with_suffix(".new")
     try:
         with fresh.open("wb") as file:
@@ -64,6 +66,9 @@ def save_state(path: Path, state: SavedState, *, unless: Callable[[], bool] = la
             fresh.replace(path)
     except OSError as error:
         raise StoreUnavailableError(f"state not saved: {error.strerror}: {path}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)  # a part of a state is of no use, and a full disk is full enough
 
 
 def _is_alike(array: np.ndarray[Any, Any]) -> bool:
@@ -81,7 +86,8 @@ _BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 def load_state(path: Path) -> SavedState | None:
     """Read a state; None when there is none.
 
-    The parts of the file carry checksums, so what is damaged is not taken for a state.
+    The parts of the file carry checksums, and the document names them all, so what is damaged is not taken
+    for a state.
 
     Raises:
         UnusableStateError: it is damaged, or another version's: the history must be read from its start.
@@ -92,13 +98,30 @@ def load_state(path: Path) -> SavedState | None:
         head = json.loads(arrays.pop(_DOCUMENT).tobytes())
         if head["version"] != VERSION:
             raise UnusableStateError(f"{path}: expected version {VERSION}, got {head['version']!r}")
+        if sorted(arrays) != head["names"]:
+            raise UnusableStateError(f"{path}: damaged: expected other arrays than there are")
         for name, shape in head["alike"].items():
             arrays[name] = _filled(shape, arrays[name])
         return SavedState(head["sequence"], head["alive_at"], arrays, head["state"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise UnusableStateError(f"{path}: damaged: {error}") from None
+
+
+#: What reading bytes as a zip file, as arrays and as JSON raises when they are not; `RuntimeError` for what
+#: looks encrypted or compressed, `MemoryError` for a shape that cannot be.
+_DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 
 
 def _filled(shape: list[int], element: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -14,9 +14,17 @@ from diagnostics.decision import Reason
 from gateway.config import Config, load_config
 from gateway.events import Events
 from gateway.wire.reasons import QuarantineReason
-from rules.functions import WINDOW_FUNCTIONS
+from rules.expression.build import FUNCTIONS
 from rules.loader import load_rules
-from rules.model import RuleEntry, SignalEntry, WayEntry
+from rules.model import (
+    FlappingEntry,
+    OverrideEntry,
+    PackEntry,
+    RuleEntry,
+    ScheduleEntry,
+    SignalEntry,
+    WayEntry,
+)
 
 TOP = Path(__file__).parent.parent
 DOCS = TOP / "docs"
@@ -135,10 +143,13 @@ def test_the_language_page_names_every_key_and_function() -> None:
     text = (DOCS / "rules.md").read_text(encoding="utf-8")
     names = first_cells("rules.md")
     assert set(RuleEntry.model_fields) <= names
-    assert [name for name in SignalEntry.model_fields if f"`{name}`" not in text] == []
+    assert {field.alias or name for name, field in ScheduleEntry.model_fields.items()} <= names
+    assert set(SignalEntry.model_fields) <= names
+    others = [name for entry in (PackEntry, FlappingEntry, OverrideEntry) for name in entry.model_fields]
+    assert [name for name in others if f"`{name}`" not in text] == []
     assert [way for way in WayEntry.model_fields if f"`{{{way}: " not in text] == []
     functions = {name.partition("(")[0] for name in names if re.match(r"\w+\(", name)}
-    assert functions == {*WINDOW_FUNCTIONS, "absent", "fact"}
+    assert functions == set(FUNCTIONS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))

@@ -1,6 +1,6 @@
 """Text to typed tree. Errors say the column, what was expected and what stood there."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib import resources
 
 from lark import Lark, Token
@@ -73,7 +73,7 @@ def parse(text: str, catalogue: Catalogue, limits: Collection[str] = ()) -> Node
         if text[place] in "\"'":
             problem = f"expected a closing {text[place]} on the same line, the text has none"
         else:
-            problem = f"expected {_expected(error.allowed or ())}, got {text[place]!r}"
+            problem = f"expected {_expected(text[:place])}, got {text[place]!r}"
         raise ExpressionError(place + 1, problem) from None
     except VisitError as error:
         if isinstance(error.orig_exc, WrongPartError):
@@ -94,10 +94,14 @@ def _unexpected(error: UnexpectedToken, text: str, catalogue: Catalogue) -> Expr
         )
         return ExpressionError((before.start_pos or 0) + 1, problem)
     if error.token.type == "$END":
-        return ExpressionError(len(text) + 1, f"expected {_expected(error.expected)}, got the end")
+        return ExpressionError(len(text) + 1, f"expected {_expected(text)}, got the end")
     place = error.token.start_pos or 0
-    return ExpressionError(place + 1, f"expected {_expected(error.expected)}, got {str(error.token)!r}")
+    return ExpressionError(place + 1, f"expected {_expected(text[:place])}, got {str(error.token)!r}")
 
 
-def _expected(terminals: Collection[str]) -> str:
-    return ", ".join(sorted({_WORDS.get(name, name.lower()) for name in terminals}))
+def _expected(begun: str) -> str:
+    """Return what may follow a beginning that parses: no closing bracket where none is open."""
+    parser = _GRAMMAR.parse_interactive(begun)
+    parser.exhaust_lexer()
+    accepted: Callable[[], set[str]] = parser.accepts
+    return ", ".join(sorted({_WORDS.get(name, name.lower()) for name in accepted()}))

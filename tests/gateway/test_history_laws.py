@@ -129,6 +129,7 @@ notice = st.builds(
 batches = st.lists(st.lists(telemetry | notice, max_size=8), max_size=5)
 
 
+@pytest.mark.slow
 @given(batches=batches, limit=st.integers(1, 12), reopened=st.booleans())
 @example(batches=[[Said(DEVICES[0], 0, 0)], [Said(DEVICES[0], 0, 0, (), "facts")]], limit=1, reopened=True)
 @settings(max_examples=40, deadline=None)
@@ -181,6 +182,7 @@ def at(ts: int) -> list[Said]:
     return [Said(DEVICES[0], ts, 0, (("x", 1.0),))]
 
 
+@pytest.mark.slow
 @given(st.lists(step, min_size=3, max_size=16))
 @example([("append", at(400_000)), ("reopen", []), ("known", at(800_000)), ("known", at(400_000))])
 @settings(max_examples=30, deadline=None)
@@ -222,6 +224,7 @@ questions = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(telemetry, max_size=8), max_size=4), questions)
 @settings(max_examples=40, deadline=None)
 def test_telemetry_is_each_reading_once_in_order_of_time(

@@ -222,6 +222,7 @@ writes = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(writes, min_size=1, max_size=4), st.data())
 @settings(max_examples=40, deadline=None)
 def test_work_repeated_after_a_crash_changes_nothing(told: list[LedgerWrite], data: st.DataObject) -> None:
@@ -239,6 +240,7 @@ def test_work_repeated_after_a_crash_changes_nothing(told: list[LedgerWrite], da
         assert everything(repeated) == everything(once)
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(orders, max_size=3), max_size=4))
 @settings(max_examples=40, deadline=None)
 def test_the_returned_orders_are_those_that_became_rows(batches: list[list[ServiceOrder]]) -> None:
@@ -372,6 +374,7 @@ def pages_of(ask: Callable[..., Page[Any]], limit: int, between: Callable[[], ob
         between()
 
 
+@pytest.mark.slow
 @given(onsets=st.lists(st.integers(T0, T0 + 5), max_size=12), limit=st.integers(1, 5))
 @settings(max_examples=25, deadline=None)
 def test_pages_partition_their_list_also_while_rows_come_in(onsets: list[int], limit: int) -> None:

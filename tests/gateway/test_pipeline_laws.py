@@ -101,6 +101,7 @@ class Journey:
         self._decoder = build_decoder(CONFIG, KNOWLEDGE, self._symbols)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3, 14, 20])
 def test_nothing_that_devices_send_ends_it(seed):
     fleet, journey = Fleet(seed), Journey()
@@ -117,6 +118,7 @@ def test_nothing_that_devices_send_ends_it(seed):
     assert set(about.values()) == {1}, "no order was closed, so each fault has one"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3, 14, 20])
 def test_wherever_the_stream_is_cut_and_the_gateway_restarted(seed):
     fleet, whole = Fleet(seed), Journey()

@@ -76,6 +76,7 @@ def test_replay_writes_cases_orders_and_the_ledger(tmp_path, rules):
     assert [entry["reason"] for entry in lines(tmp_path / "l.jsonl")] == ["suspected", "confirmed"]
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes_however_devices_interleave(tmp_path, rules):
     messages = [line(m, 99 if m > 3 else 50, device=f"s{d}") for m in range(30) for d in range(5)]
     by_device = sorted(messages, key=lambda m: (m["payload"]["ts"], m["topic"]), reverse=False)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,6 +61,7 @@ def device(identity, series, **kwargs):
     return Device(identity, {}, found, (), kwargs.get("replies", {}), kwargs.get("silent", ()), "f:1")
 
 
+@pytest.mark.slow
 @given(
     rules=rules,
     online=booleans,
@@ -101,6 +103,7 @@ def test_time_passes_where_something_comes_of_it(
         assert told.states(at, SERVER) == finer.states(at, SERVER)
 
 
+@pytest.mark.slow
 @given(steps=st.lists(st.sampled_from([0.0, 4.0, None, MISSING]), min_size=1, max_size=30))
 def test_a_run_again_is_the_same(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("packs") / "p.yaml"

@@ -267,6 +267,7 @@ def put(document, path, value):
         document[last] = value
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), anything), min_size=1, max_size=4))
 def test_whatever_stands_in_any_place_nothing_is_raised(changes):

@@ -131,7 +131,10 @@ def test_schedules(schedule, wall, expected):
 
 
 def found(tmp_path, rule, story, overrides=(), device=SRV):
-    """Run a story of (minute, values or facts) through one rule; return (kind, minute, ways, severity, changes)."""
+    """Run a story of (minute, values or facts) through one rule.
+
+    Returns (kind, minute, ways, severity, changes) of each finding.
+    """
     rules = [{"id": "r", "fault": "x.y", **rule}]
     pack = {"pack": "p", "signals": SIGNALS, "rules": rules, "overrides": list(overrides)}
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(pack))

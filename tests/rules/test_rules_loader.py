@@ -1,9 +1,13 @@
 """Packs: what is accepted, what is refused and where the message points."""
 
+from pathlib import Path
+
 import pytest
 
 from rules.loader import PackError, load_rules
 from rules.model import HeldWay, ProbeWay
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "rules"
 
 
 def refusal(tmp_path, text):
@@ -58,9 +62,10 @@ RULE = "pack: p\nrules:\n  - id: a\n    fault: x.y\n    when: leak.detected\n"
     ("text", "problem"),
     [
         ("", ":1: expected {pack: name, rules: [...]}, the file is empty"),
-        ("pack: p\nrules: [", ":2: not YAML"),
-        ("pack: p\n", ":1: rules: Field required"),
-        (RULE + "    holt: 3s\n", ":6: rules[0].holt: unknown key, expected one of: clear_hold, clear_when"),
+        ("pack: p\nrules: [", ":2:9: not YAML: "),
+        ("pack: p\n", ":1: the file: expected at least one of signals, rules, overrides, they are missing"),
+        (RULE + "    holt: 3s\n", ":6: rules[0].holt: unknown key; did you mean hold?"),
+        (RULE + "    xyz: 3s\n", ":6: rules[0].xyz: unknown key, expected one of: clear_hold, clear_when"),
         (RULE + "    hold: 5\n", ":6: rules[0].hold: expected a duration such as 30s, 10m, 2h or 7d, got 5"),
         (RULE + "    severity: bad\n", ":6: rules[0].severity: "),
         (RULE + "    when: door.open\n", ":6: rules[0].when: this key stands here twice"),
@@ -79,6 +84,23 @@ RULE = "pack: p\nrules:\n  - id: a\n    fault: x.y\n    when: leak.detected\n"
 def test_refusals_point(tmp_path, text, problem):
     problems = refusal(tmp_path, text)
     assert any(problem in told for told in problems), problems
+
+
+@pytest.mark.parametrize("pack", sorted(GOLDEN.glob("*.yaml")), ids=lambda pack: pack.stem)
+def test_golden_packs_load_or_are_refused_in_these_words(pack):
+    if pack.name.startswith("good_"):
+        load_rules([pack])
+        return
+    with pytest.raises(PackError) as caught:
+        load_rules([pack])
+    expected = pack.with_suffix(".expected").read_text(encoding="utf-8").replace("{file}", str(pack))
+    assert "".join(f"{problem}\n" for problem in caught.value.problems) == expected
+
+
+def test_there_are_golden_packs_of_both_kinds():
+    kinds = [pack.name.partition("_")[0] for pack in GOLDEN.glob("*.yaml")]
+    assert set(kinds) == {"good", "bad"}
+    assert kinds.count("bad") == len(list(GOLDEN.glob("*.expected")))
 
 
 def test_all_problems_are_told_at_once(tmp_path):

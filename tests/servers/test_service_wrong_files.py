@@ -73,7 +73,7 @@ def test_a_wrong_registry_and_wrong_rules_are_told_together(tmp_path):
     assert done.returncode == 1
     registry = tmp_path / "data" / "registry"
     lines = done.stderr.splitlines()
-    assert lines[0] == f"{pack}:2: rules: Input should be a valid list, got 3"
+    assert lines[0] == f"{pack}:2: rules: expected a list, got 3"
     assert [line.partition(": expected")[0] for line in lines[1:]] == [
         f"{registry}/owners.csv:1: country",
         f"{registry}/devices.csv:3: class",

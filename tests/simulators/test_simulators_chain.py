@@ -3,6 +3,7 @@
 from datetime import date
 
 import msgspec
+import pytest
 from simlab import ORIGIN
 
 from diagnostics.faults import load_faults
@@ -49,6 +50,7 @@ def _packet(device, leaf, document, now):
     return Packet(format_topic("fw", device, leaf), msgspec.json.encode(document), now)
 
 
+@pytest.mark.slow
 def test_two_hours_of_a_fleet_are_diagnosed_without_a_false_order(tmp_path):
     plan = plan_fleet(60, 4, ORIGIN, END)
     devices = {planned.id: planned.build(ORIGIN) for planned in plan}

@@ -156,6 +156,7 @@ def _verdict(device, action, component, minute):
     return verdict.state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", FAULT_KINDS, ids=_name)
 def test_a_fault_shows_its_symptoms_in_time_and_not_before(kind, seed):
@@ -169,6 +170,7 @@ def test_a_fault_shows_its_symptoms_in_time_and_not_before(kind, seed):
     assert SYMPTOMS[kind.code](seen, part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", LOOKALIKE_KINDS, ids=_name)
 def test_a_lookalike_never_shows_the_symptoms(kind, seed):

@@ -18,6 +18,7 @@ CATALOGUE = load_catalogue()
 DAY = 24 * 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_healthy_device_stays_plausible_for_two_days(kind, seed):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from orders_world import FAULTS, PHONE, SERVER, WASHER, case_of, world
@@ -165,6 +166,7 @@ def may_be_null(path: str, order: ServiceOrder) -> bool:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     device=DEVICES,
