@@ -69,6 +69,7 @@ def build_pipeline(
             policies=OrderPolicies(config.orders.unknown_device, config.orders.out_of_warranty),
             probe_deadline_ms=parse_duration(config.orders.probe_deadline),
             console_url=console_url,
+            topic_root=config.broker.topic_root,
         ),
     )
 
