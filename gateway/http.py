@@ -12,6 +12,7 @@ from gateway.errors import UserError
 
 #: Seconds that open requests get at the end.
 _GRACE_SECONDS = 1
+_FALL_SECONDS = 0.5
 
 
 class _Server(uvicorn.Server):
@@ -54,16 +55,23 @@ class HttpServer:
             app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS
         )
         self._server = _Server(config)
-        await self._server.serve(sockets=[self._socket])
+        try:
+            await self._server.serve(sockets=[self._socket])
+        except asyncio.CancelledError:
+            # Else the application's lifespan outlives the server, and falls with the loop and a traceback.
+            await self._server.lifespan.shutdown()
+            raise
 
     async def stop(self, serving: "asyncio.Task[None]") -> None:
         """End, giving open requests a moment."""
-        if self._server is not None:
-            self._server.should_exit = True
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(serving), _GRACE_SECONDS + 1)
-        serving.cancel()
-        self.close()
+        try:
+            if self._server is not None:
+                self._server.should_exit = True
+                await asyncio.wait({serving}, timeout=_GRACE_SECONDS + 1)
+        finally:
+            serving.cancel()
+            await asyncio.wait({serving}, timeout=_FALL_SECONDS)
+            self.close()
 
     def close(self) -> None:
         """Give the address back."""

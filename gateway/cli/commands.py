@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +74,8 @@ def demo(
     speed: Annotated[float, typer.Option(min=1.0, max=1_000.0, help="Device time to wall time.")] = 60.0,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is chance.")] = 1,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Of the console [default: 8080].")
+        int | None,
+        typer.Option(min=0, max=65535, help="Of the console; 8080, or any free one where that is taken."),
     ] = None,
     run_for: Annotated[
         str | None, typer.Option("--for", help="Wall time such as 2m; else until Ctrl-C.")
@@ -84,11 +86,12 @@ def demo(
     """Show it all: broker, gateway, console, a simulated fleet with injected faults, and a score."""
     from gateway.cli.demo import DemoSettings
     from gateway.cli.demo import demo as run_demo
-    from gateway.cli.running import run_until_signalled
+    from gateway.cli.running import ENDS, run_until_signalled
 
     settings = DemoSettings(devices, speed, seed, port, _duration_option(run_for), as_json, data_dir)
     configure_logs(logging.ERROR)
-    run_until_signalled(lambda stop: run_demo(settings, stop))
+    # A terminal that is closed takes its demo with it, folder and all.
+    run_until_signalled(lambda stop: run_demo(settings, stop), (*ENDS, signal.SIGHUP))
 
 
 @app.command()
