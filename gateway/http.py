@@ -8,8 +8,6 @@ from collections.abc import Generator
 import uvicorn
 from fastapi import FastAPI
 
-from gateway.errors import UserError
-
 #: Seconds that open requests get at the end.
 _GRACE_SECONDS = 1
 _FALL_SECONDS = 0.5
@@ -35,16 +33,16 @@ class HttpServer:
         """Take the address; with port 0 a free one.
 
         Raises:
-            UserError: it is taken, or not ours.
+            OSError: it is taken, or not ours.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((host, port))
-        except OSError as error:
+        except OSError:
             self._socket.close()
-            raise UserError(f"http.listen: {host}:{port}: {error.strerror}") from None
+            raise
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._server: _Server | None = None

@@ -154,6 +154,8 @@ def replay(
         print(sentence, file=sys.stderr)
     if collected.unusable > len(collected.complaints):
         print(f"... {collected.unusable} in all could not be used", file=sys.stderr)
+    if collected.unusable and not collected.messages:
+        raise UserError(f"{', '.join(files)}: expected JSON Lines with topic, ts and payload, found none")
     _write_lines(orders or (None if cases or ledger else Path("-")), collected.order_lines())
     _write_lines(cases, collected.case_lines())
     _write_lines(ledger, collected.ledger_lines())
@@ -203,8 +205,12 @@ def list_orders(
     state: Annotated[str | None, typer.Option(help="A state, or open.")] = None,
 ) -> None:
     """List service orders, newest first."""
+    from diagnostics.orders.model import OrderState
     from gateway.ledger.store import SqlLedger
 
+    states = ["open", *(known.value for known in OrderState)]
+    if state is not None and state not in states:
+        raise typer.BadParameter(f"--state: expected one of {', '.join(states)}, got {state!r}")
     ledger = SqlLedger.open_readonly(f"sqlite:///{_configuration(config).ledger_path}")
     table = Table(box=None, pad_edge=False)
     for name in ("order", "opened", "state", "severity", "fault", "device"):

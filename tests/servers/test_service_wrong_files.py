@@ -73,7 +73,7 @@ def test_a_wrong_registry_and_wrong_rules_are_told_together(tmp_path):
     assert done.returncode == 1
     registry = tmp_path / "data" / "registry"
     lines = done.stderr.splitlines()
-    assert lines[0] == f"{pack}:2: rules: Input should be a valid list, got 3"
+    assert lines[0] == f"{pack}:2: rules: expected a list, got 3"
     assert [line.partition(": expected")[0] for line in lines[1:]] == [
         f"{registry}/owners.csv:1: country",
         f"{registry}/devices.csv:3: class",
@@ -100,9 +100,19 @@ def test_run_and_replay_refuse_in_the_same_words_and_leave_nothing_behind(tmp_pa
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ('data_dir = "/proc/data"', "data_dir: No such file or directory: /proc/data"),
-        ('broker.password_file = "/no/such"', "broker.password_file: No such file or directory: /no/such"),
-        ('http.listen = "192.0.2.1:80"', "http.listen: 192.0.2.1:80: Cannot assign requested address"),
+        ('data_dir = "/proc/data"', "forewarn.toml:1: data_dir: No such file or directory: /proc/data"),
+        (
+            'broker.password_file = "/no/such"',
+            "forewarn.toml:1: broker.password_file: No such file or directory: /no/such",
+        ),
+        (
+            'http.listen = "192.0.2.1:80"',
+            "forewarn.toml:1: http.listen: 192.0.2.1:80: Cannot assign requested address",
+        ),
+        (
+            'rules.packs = ["builtin", "my-rules"]',
+            "forewarn.toml:1: rules.packs: expected builtin, a file or a folder, got 'my-rules': there is",
+        ),
         ('ledger.url = "sqlite:///letter"', "expected an SQLite database, this file is something else"),
         ('history.url = "duckdb:///letter"', "expected a DuckDB database, this file is something else"),
     ],
@@ -124,7 +134,8 @@ def test_a_port_that_is_taken(tmp_path):
         port = other.getsockname()[1]
         done = run_command("run", cwd=tmp_path, FOREWARN_HTTP__LISTEN=f"127.0.0.1:{port}")
     assert done.returncode == 1
-    assert done.stderr == f"http.listen: 127.0.0.1:{port}: Address already in use\n"
+    told = f"http.listen: 127.0.0.1:{port}: Address already in use"
+    assert done.stderr == f"environment variable FOREWARN_HTTP__LISTEN: {told}\n"
 
 
 @pytest.mark.parametrize(
@@ -138,6 +149,7 @@ def test_a_port_that_is_taken(tmp_path):
         ["demo", "--speed", "fast"],
         ["explain"],
         ["telemetry", "acme/pc/p-1", "--from", "yesterday"],
+        ["orders", "list", "--state", "opne"],
         ["replay"],
     ],
     ids=" ".join,
