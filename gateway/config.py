@@ -3,8 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -140,6 +139,22 @@ class SourceTable(Table):
     device: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a configuration was read from; `overridden` has the variables by key."""
+
+    path: Path | None
+    text: str
+    overridden: dict[str, str]
+
+    def place(self, key: str) -> str:
+        """Return where a key was set, and the key; the key alone where it was left out."""
+        if key in self.overridden:
+            return f"environment variable {self.overridden[key]}: {key}"
+        line = _line_of(self.text, key.split("."), found_only=True)
+        return f"{self.path}:{line}: {key}" if line else key
+
+
 class Config(Table):
     """The whole file. Relative paths count from the working directory."""
 
@@ -153,11 +168,11 @@ class Config(Table):
     intake: IntakeTable = IntakeTable()
     sources: list[SourceTable] = []
 
-    _origin: Callable[[str], str] = PrivateAttr(default=lambda key: key)
+    _written: "_Written | None" = PrivateAttr(default=None)
 
     def place(self, key: str) -> str:
         """Return where a key such as ``rules.packs`` was set, file and line or variable, and the key."""
-        return self._origin(key)
+        return key if self._written is None else self._written.place(key)
 
     @property
     def ledger_path(self) -> Path:
@@ -228,16 +243,8 @@ def load_config(path: Path | None, environment: dict[str, str] | None = None) ->
         except UserError as error:
             key = str(error).partition(":")[0]
             raise UserError(f"{path}:{_line_of(text, key.split('.'))}: {error}") from None
-    config._origin = partial(_origin, path, text, overridden)
+    config._written = _Written(path, text, overridden)
     return config
-
-
-def _origin(path: Path | None, text: str, overridden: dict[str, str], key: str) -> str:
-    """Return where a key was set; the key alone where it was left out."""
-    if key in overridden:
-        return f"environment variable {overridden[key]}: {key}"
-    line = _line_of(text, key.split("."), found_only=True)
-    return f"{path}:{line}: {key}" if line else key
 
 
 def _override(document: dict[str, Any], environment: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
