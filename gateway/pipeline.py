@@ -24,7 +24,7 @@ from gateway.ports import Inbound, LedgerWrite, Notice, Rejected
 from gateway.rulechange import RuleChange, facts_asked
 from gateway.wire.reasons import QuarantineReason, shown
 from gateway.wire.refusals import MAX_KEPT_PAYLOAD
-from gateway.wire.topics import Leaf
+from gateway.wire.topics import Leaf, format_topic
 from rules.batch import Bool, ReadingBatch
 from rules.engine import Engine, FactsUpdate, RuleStanding
 from rules.findings import Finding
@@ -243,9 +243,8 @@ class Pipeline:
 
         Written anew from what the history keeps of it, so that recovery comes to the same row.
         """
-        device = self.symbols.devices[reply.device]
         return Rejected(
-            f"{self._settings.topic_root}/{device}/{Leaf.REPLY}",
+            format_topic(self._settings.topic_root, self.symbols.devices[reply.device], Leaf.REPLY),
             QuarantineReason.UNKNOWN_PROBE.value,
             f"id {shown(reply.body.get('id'))}: no self test with this id is waited for",
             json.dumps(reply.body).encode()[:MAX_KEPT_PAYLOAD],
