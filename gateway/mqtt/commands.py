@@ -17,7 +17,7 @@ from rules.symbols import DeviceId
 #: How long a command waits for the connection, and then for the broker's acknowledgement, in seconds.
 SEND_SECONDS = 10.0
 
-# It warns of more than ten publications at once, which is what a start after an outage has; losses are ours to
+# It warns of more than ten publications at once, which a start after an outage has; losses are ours to
 # report.
 logging.getLogger("mqtt").setLevel(logging.ERROR)
 

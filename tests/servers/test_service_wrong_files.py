@@ -1,10 +1,12 @@
 """What the user gave is wrong: exit status 1, file, line, key and what was expected; never a traceback."""
 
+import shlex
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
-from gateways import run_command, write_config
+from gateways import FOREWARN, run_command, write_config
 
 pytestmark = pytest.mark.server
 
@@ -182,3 +184,22 @@ def test_what_is_not_there(tmp_path, arguments, expected):
     assert expected in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_becomes_of_the_output_is_told_by_the_exit_status(tmp_path):
+    forewarn = shlex.quote(str(FOREWARN))
+    for command, status in (
+        (f"{forewarn} check >/dev/full", 3),
+        (f"{forewarn} check >&-", 0),
+        (f"{forewarn} check --help | true", 0),
+    ):
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=tmp_path,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        told = "standard output: No space left on device\n" if status else ""
+        assert (done.returncode, done.stdout, done.stderr) == (status, "", told), command
