@@ -44,7 +44,7 @@ def exit_with(app: typer.Typer) -> int:
 
 
 def _not_written(error: OSError) -> int:
-    """Return the exit status when the output could not be written, which is mostly what an OSError is here."""
+    """Return the exit status when the output could not be written, which is what an OSError means here."""
     if isinstance(error, BrokenPipeError):
         # Whoever read our output has left; nothing is wrong with us, and nothing more can be written.
         sys.stderr.close()
