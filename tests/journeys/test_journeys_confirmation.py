@@ -188,3 +188,12 @@ def test_the_owner_of_a_full_phone_is_not_sent_a_technician():
     story.keeps_reading("acme/phone/p1", {"storage.free_ratio": 0.01}, every="10m", for_="4d")
     assert story.orders == []
     assert "never_an_order" in story.reasons()
+
+
+def test_a_technician_reads_numbers_with_their_limits_and_words_without(tmp_path):
+    when = 'battery.health == "dead" and battery.voltage < 3.5'
+    story = Story(ruleset(tmp_path, {"id": "a", "fault": "battery.failed", "title": "Dead", "when": when}))
+    story.reads("acme/phone/p1", {"battery.health": "dead", "battery.voltage": 3.1})
+    (order,) = story.orders
+    seen = order.diagnosis.explanation.partition(" Rule a.")[0]
+    assert seen == "Dead. Seen: battery.health dead; battery.voltage 3.1 (limit 3.5)."
