@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from diagnostics.case import Case, Probe, Severity
+from diagnostics.case import Case, Evidence, Probe, Severity
 from diagnostics.decision import Reason, Scalar
 from rules.model import AlsoWay, HeldWay, ProbeWay, Rule
 from rules.times import format_duration, to_rfc3339
@@ -61,13 +61,16 @@ def suspected(case: Case, rule: Rule, reopened: bool) -> str:
 
 def explanation(case: Case, rule: Rule) -> str:
     """Return what was seen, for the technician who reads the order."""
-    seen = "; ".join(
-        f"{e.signal} {shown(e.value)}" + (f" (limit {shown(e.limit)})" if e.limit is not None else "")
-        for e in case.evidence
-        if e.rule == rule.id
-    )
+    seen = "; ".join(_seen(evidence) for evidence in case.evidence if evidence.rule == rule.id)
     held = f" for {format_duration(rule.hold_ms)}" if rule.hold_ms else ""
     return f"{_named(case, rule)}. Seen{held}: {seen or 'no single value'}. Rule {rule.id}."
+
+
+def _seen(evidence: Evidence) -> str:
+    """Return a value with the number that it was held against; words speak for themselves."""
+    text, limit = f"{evidence.signal} {shown(evidence.value)}", evidence.limit
+    measured = isinstance(limit, int | float) and not isinstance(limit, bool)
+    return f"{text} (limit {shown(limit)})" if measured else text
 
 
 def shown(value: Scalar) -> str:

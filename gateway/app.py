@@ -77,8 +77,8 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
     knowledge = load_knowledge(config)
     events = Events()
     async with contextlib.AsyncExitStack() as stack:
-        make_folder(config.data_dir)
-        http = HttpServer(config.http.host, config.http.port)
+        make_folder(config)
+        http = _bound(config)
         stack.callback(http.close)
         broker_url = config.broker.url
         broker = None
@@ -126,16 +126,28 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         yield Gateway(broker_url, http.url, service, parts.feed, ledger, failed)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(config: Config) -> None:
     """Make the data folder where it is missing.
 
     Raises:
         UserError: it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        config.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"data_dir: {error.strerror}: {folder}") from None
+        raise UserError(f"{config.place('data_dir')}: {error.strerror}: {config.data_dir}") from None
+
+
+def _bound(config: Config) -> HttpServer:
+    """Return a server that has taken the address of ``http.listen``.
+
+    Raises:
+        UserError: it is taken, or not ours.
+    """
+    try:
+        return HttpServer(config.http.host, config.http.port)
+    except OSError as error:
+        raise UserError(f"{config.place('http.listen')}: {config.http.listen}: {error.strerror}") from None
 
 
 async def _open(action: Callable[[], T], what: str, events: Events) -> T:

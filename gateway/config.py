@@ -3,11 +3,12 @@
 import os
 import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from gateway.errors import UserError
 from gateway.wire.sources import Source
@@ -138,6 +139,22 @@ class SourceTable(Table):
     device: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a configuration was read from; `overridden` has the variables by key."""
+
+    path: Path | None
+    text: str
+    overridden: dict[str, str]
+
+    def place(self, key: str) -> str:
+        """Return where a key was set, and the key; the key alone where it was left out."""
+        if key in self.overridden:
+            return f"environment variable {self.overridden[key]}: {key}"
+        line = _line_of(self.text, key.split("."), found_only=True)
+        return f"{self.path}:{line}: {key}" if line else key
+
+
 class Config(Table):
     """The whole file. Relative paths count from the working directory."""
 
@@ -150,6 +167,12 @@ class Config(Table):
     orders: OrdersTable = OrdersTable()
     intake: IntakeTable = IntakeTable()
     sources: list[SourceTable] = []
+
+    _written: "_Written | None" = PrivateAttr(default=None)
+
+    def place(self, key: str) -> str:
+        """Return where a key such as ``rules.packs`` was set, file and line or variable, and the key."""
+        return key if self._written is None else self._written.place(key)
 
     @property
     def ledger_path(self) -> Path:
@@ -177,7 +200,11 @@ class Config(Table):
         try:
             return self.broker.password_file.read_text(encoding="utf-8").rstrip("\n")
         except OSError as error:
-            raise UserError(f"broker.password_file: {error.strerror}: {self.broker.password_file}") from None
+            place = self.place("broker.password_file")
+            raise UserError(f"{place}: {error.strerror}: {self.broker.password_file}") from None
+        except UnicodeDecodeError:
+            place = self.place("broker.password_file")
+            raise UserError(f"{place}: expected UTF-8 in {self.broker.password_file}") from None
 
 
 def _path_of(url: str | None, prefix: str) -> Path | None:
@@ -216,6 +243,7 @@ def load_config(path: Path | None, environment: dict[str, str] | None = None) ->
         except UserError as error:
             key = str(error).partition(":")[0]
             raise UserError(f"{path}:{_line_of(text, key.split('.'))}: {error}") from None
+    config._written = _Written(path, text, overridden)
     return config
 
 
@@ -290,8 +318,8 @@ def _keys_at(location: list[str]) -> list[str]:
     return sorted(field.alias or name for name, field in model.model_fields.items())
 
 
-def _line_of(text: str, location: list[str]) -> int:
-    """Return the line of a key in a TOML text: its own, else its table's, else 1."""
+def _line_of(text: str, location: list[str], *, found_only: bool = False) -> int:
+    """Return the line of a key in a TOML text: its own, else its table's or 1; 0 with `found_only`."""
     table: list[str] = []
     occurrence: dict[str, int] = {}
     best = 1
@@ -309,4 +337,4 @@ def _line_of(text: str, location: list[str]) -> int:
             here = table + keys
             if here == location[: len(here)]:
                 return number
-    return best
+    return 0 if found_only else best

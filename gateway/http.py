@@ -8,10 +8,9 @@ from collections.abc import Generator
 import uvicorn
 from fastapi import FastAPI
 
-from gateway.errors import UserError
-
 #: Seconds that open requests get at the end.
 _GRACE_SECONDS = 1
+_FALL_SECONDS = 0.5
 
 
 class _Server(uvicorn.Server):
@@ -34,16 +33,16 @@ class HttpServer:
         """Take the address; with port 0 a free one.
 
         Raises:
-            UserError: it is taken, or not ours.
+            OSError: it is taken, or not ours.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((host, port))
-        except OSError as error:
+        except OSError:
             self._socket.close()
-            raise UserError(f"http.listen: {host}:{port}: {error.strerror}") from None
+            raise
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._server: _Server | None = None
@@ -54,16 +53,23 @@ class HttpServer:
             app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS
         )
         self._server = _Server(config)
-        await self._server.serve(sockets=[self._socket])
+        try:
+            await self._server.serve(sockets=[self._socket])
+        except asyncio.CancelledError:
+            # Else the application's lifespan outlives the server, and falls with the loop and a traceback.
+            await self._server.lifespan.shutdown()
+            raise
 
     async def stop(self, serving: "asyncio.Task[None]") -> None:
         """End, giving open requests a moment."""
-        if self._server is not None:
-            self._server.should_exit = True
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(serving), _GRACE_SECONDS + 1)
-        serving.cancel()
-        self.close()
+        try:
+            if self._server is not None:
+                self._server.should_exit = True
+                await asyncio.wait({serving}, timeout=_GRACE_SECONDS + 1)
+        finally:
+            serving.cancel()
+            await asyncio.wait({serving}, timeout=_FALL_SECONDS)
+            self.close()
 
     def close(self) -> None:
         """Give the address back."""

@@ -16,6 +16,8 @@ from rules.loader import PackError, RuleSet, load_rules
 from rules.symbols import Symbols
 from rules.times import parse_duration
 
+BUILTIN = "builtin"
+
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
@@ -32,6 +34,10 @@ def load_packs(config: Config) -> RuleSet:
     Raises:
         PackError: any of them is wrong; nothing is loaded.
     """
+    absent = [pack for pack in config.rules.packs if pack != BUILTIN and not Path(pack).exists()]
+    if absent:
+        expected = f"{config.place('rules.packs')}: expected {BUILTIN}, a file or a folder"
+        raise PackError([f"{expected}, got {pack!r}: there is none" for pack in absent])
     return load_rules(config.rules.packs)
 
 
@@ -69,6 +75,7 @@ def build_pipeline(
             policies=OrderPolicies(config.orders.unknown_device, config.orders.out_of_warranty),
             probe_deadline_ms=parse_duration(config.orders.probe_deadline),
             console_url=console_url,
+            topic_root=config.broker.topic_root,
         ),
     )
 

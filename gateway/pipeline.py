@@ -4,6 +4,7 @@ A `Pipeline` takes values and returns effects; it performs none. The service per
 acknowledgement, commands, in that order), recovery performs what was missed, replay collects them.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,9 @@ from diagnostics.orders.registry import Registry
 from gateway.known import KnownDevices, merge
 from gateway.ports import Inbound, LedgerWrite, Notice, Rejected
 from gateway.rulechange import RuleChange, facts_asked
-from gateway.wire.reasons import QuarantineReason
+from gateway.wire.reasons import QuarantineReason, shown
+from gateway.wire.refusals import MAX_KEPT_PAYLOAD
+from gateway.wire.topics import Leaf, format_topic
 from rules.batch import Bool, ReadingBatch
 from rules.engine import Engine, FactsUpdate, RuleStanding
 from rules.findings import Finding
@@ -38,6 +41,7 @@ class Settings:
     policies: OrderPolicies = field(default_factory=OrderPolicies)
     probe_deadline_ms: int = 30 * MINUTE_MS
     console_url: str | None = None
+    topic_root: str = "fw"
 
 
 @dataclass(slots=True)
@@ -229,12 +233,23 @@ class Pipeline:
                 facts = self._known.facts(step.device)
                 merge(facts, step.body)
                 self._known.state(step.device, facts)
-            elif not self._book.reply(device := self.symbols.devices[step.device], step.body, arrival):
-                detail = f"id {step.body.get('id')!r}: no self test with this id is waited for"
-                reason = QuarantineReason.UNKNOWN_PROBE.value
-                rejected.append(Rejected(f"{device}/reply", reason, detail, b"", arrival))
+            elif not self._book.reply(self.symbols.devices[step.device], step.body, arrival):
+                rejected.append(self._unasked(step))
             decided_at |= self._open_orders(write)
         return decided_at
+
+    def _unasked(self, reply: Notice) -> Rejected:
+        """Return a reply that nobody waits for, as it is put aside.
+
+        Written anew from what the history keeps of it, so that recovery comes to the same row.
+        """
+        return Rejected(
+            format_topic(self._settings.topic_root, self.symbols.devices[reply.device], Leaf.REPLY),
+            QuarantineReason.UNKNOWN_PROBE.value,
+            f"id {shown(reply.body.get('id'))}: no self test with this id is waited for",
+            json.dumps(reply.body).encode()[:MAX_KEPT_PAYLOAD],
+            reply.arrival,
+        )
 
     def _expire(self, now: int, write: LedgerWrite) -> dict[str, int]:
         self._book.expire(now)

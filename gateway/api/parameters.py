@@ -21,18 +21,19 @@ def _instant(value: object) -> object:
 def _duration(value: object) -> object:
     if not isinstance(value, str):
         return value
-    milliseconds = parse_duration(value)
+    seconds = re.fullmatch(r"\d{1,9}", value)  # without a unit, as in Prometheus' queries
+    milliseconds = parse_duration(f"{value}s" if seconds else value)
     if milliseconds == 0:
         raise ValueError(f"expected a duration above zero, got {value!r}")
     return milliseconds
 
 
 _INSTANT_SCHEMA = WithJsonSchema({"type": "string", "examples": ["2026-01-01T00:10:00Z", "1767226200000"]})
-_DURATION_SCHEMA = WithJsonSchema({"type": "string", "examples": ["30s", "10m", "1h30m"]})
+_DURATION_SCHEMA = WithJsonSchema({"type": "string", "examples": ["30s", "10m", "1h30m", "60"]})
 
 #: RFC 3339, or ms since 1970 UTC.
 InstantParameter = Annotated[int, BeforeValidator(_instant), _INSTANT_SCHEMA]
-#: ``30s``, ``10m``, ``2h``, ``7d``.
+#: ``30s``, ``10m``, ``2h``, ``7d``, or whole seconds.
 DurationParameter = Annotated[int, BeforeValidator(_duration), _DURATION_SCHEMA]
 
 Cursor = Annotated[str | None, Query(description="`next` of the page before", max_length=500)]

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +74,8 @@ def demo(
     speed: Annotated[float, typer.Option(min=1.0, max=1_000.0, help="Device time to wall time.")] = 60.0,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is chance.")] = 1,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Of the console [default: 8080].")
+        int | None,
+        typer.Option(min=0, max=65535, help="Of the console; 8080, or any free one where that is taken."),
     ] = None,
     run_for: Annotated[
         str | None, typer.Option("--for", help="Wall time such as 2m; else until Ctrl-C.")
@@ -84,11 +86,12 @@ def demo(
     """Show it all: broker, gateway, console, a simulated fleet with injected faults, and a score."""
     from gateway.cli.demo import DemoSettings
     from gateway.cli.demo import demo as run_demo
-    from gateway.cli.running import run_until_signalled
+    from gateway.cli.running import ENDS, run_until_signalled
 
     settings = DemoSettings(devices, speed, seed, port, _duration_option(run_for), as_json, data_dir)
     configure_logs(logging.ERROR)
-    run_until_signalled(lambda stop: run_demo(settings, stop))
+    # A terminal that is closed takes its demo with it, folder and all.
+    run_until_signalled(lambda stop: run_demo(settings, stop), (*ENDS, signal.SIGHUP))
 
 
 @app.command()
@@ -151,6 +154,8 @@ def replay(
         print(sentence, file=sys.stderr)
     if collected.unusable > len(collected.complaints):
         print(f"... {collected.unusable} in all could not be used", file=sys.stderr)
+    if collected.unusable and not collected.messages:
+        raise UserError(f"{', '.join(files)}: expected JSON Lines with topic, ts and payload, found none")
     _write_lines(orders or (None if cases or ledger else Path("-")), collected.order_lines())
     _write_lines(cases, collected.case_lines())
     _write_lines(ledger, collected.ledger_lines())
@@ -200,8 +205,12 @@ def list_orders(
     state: Annotated[str | None, typer.Option(help="A state, or open.")] = None,
 ) -> None:
     """List service orders, newest first."""
+    from diagnostics.orders.model import OrderState
     from gateway.ledger.store import SqlLedger
 
+    states = ["open", *(known.value for known in OrderState)]
+    if state is not None and state not in states:
+        raise typer.BadParameter(f"--state: expected one of {', '.join(states)}, got {state!r}")
     ledger = SqlLedger.open_readonly(f"sqlite:///{_configuration(config).ledger_path}")
     table = Table(box=None, pad_edge=False)
     for name in ("order", "opened", "state", "severity", "fault", "device"):

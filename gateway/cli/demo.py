@@ -74,7 +74,8 @@ async def _run(settings: DemoSettings, folder: Path, stop: asyncio.Event) -> Non
     show = _Printer(settings)
     async with contextlib.AsyncExitStack() as stack:
         gateway = await unless_stopped(stop, _ready_gateway(stack, config, clock))
-        if gateway is None:
+        if gateway is None:  # nothing has begun, and the score says so
+            show.score(truth_of(plan), [], clock.now())
             return
         printing = asyncio.create_task(_print_orders(gateway, show))
         stack.callback(printing.cancel)

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from diagnostics.wording import shown
+from gateway.errors import UserError
 from gateway.loading import Knowledge
 from gateway.ports import Ledger
+from rules.expression.build import spelled_like
 from rules.model import Rule
 from rules.selector import classes_of, selects
 from rules.symbols import DeviceId
@@ -14,14 +16,24 @@ from rules.times import to_rfc3339
 def explanation_lines(
     ledger: Ledger, knowledge: Knowledge, device: DeviceId, fault: str | None
 ) -> Iterator[str]:
-    """Yield why orders were opened for a device, and why not."""
+    """Yield why orders were opened for a device, and why not.
+
+    Raises:
+        UserError: `fault` is none that a rule looks for or the catalogue knows.
+    """
     record = ledger.device(device)
     if record is None:
         yield f"{device} has never been heard of: no message of it was accepted. See the quarantine."
         return
+    decisions = ledger.decisions(device=device, fault=fault)
+    if fault is not None and not decisions:
+        known = {rule.fault for rule in knowledge.ruleset.rules} | {entry.code for entry in knowledge.faults}
+        if fault not in known:
+            raise UserError(
+                f"--fault: expected a fault that is known, got {fault!r}{spelled_like(fault, known)}"
+            )
     model = record.facts.get("model")
     yield f"{device}{f', {model}' if model else ''}, last heard of at {to_rfc3339(record.last_seen)}"
-    decisions = ledger.decisions(device=device, fault=fault)
     told: set[str] = set()
     for decision in decisions:
         if decision.case_id not in told:
@@ -38,7 +50,11 @@ def explanation_lines(
         watching = [rule for rule in knowledge.ruleset.rules if _watches(rule, device, record.facts, fault)]
         yield ""
         about = f"fault {fault}" if fault else "any fault"
-        yield f"No suspicion of {about} so far, so no order. {len(watching)} rules watch this device:"
+        if not watching:
+            yield f"No order: no rule that is loaded looks for {about} in this device."
+            return
+        rules_watch = "1 rule watches" if len(watching) == 1 else f"{len(watching)} rules watch"
+        yield f"No suspicion of {about} so far, so no order. {rules_watch} this device:"
         for rule in watching:
             yield f"  {rule.fault}: {rule.text}"
 

@@ -1,5 +1,6 @@
 """How a command ends: a sentence on standard error and the exit status of the contract, never a traceback."""
 
+import errno
 import sys
 import traceback
 from typing import cast
@@ -25,25 +26,44 @@ def exit_with(app: typer.Typer) -> int:
         status = app(standalone_mode=False)
     except ForewarnError as error:
         print(error, file=sys.stderr)
-        return error.exit_status
+        status = error.exit_status
     except _UsageError as error:
         error.show()
-        return error.exit_code
+        status = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        return 130
-    except BrokenPipeError:
+        status = 130
+    except SystemExit as end:  # typer's own way out when its reader has left
+        if not isinstance(end.__context__, OSError):
+            raise
+        status = _not_written(end.__context__)
+    except OSError as error:
+        status = _not_written(error)
+    except Exception as error:
+        status = _own_fault(error)
+    return status if isinstance(status, int) else 0
+
+
+def _not_written(error: OSError) -> int:
+    """Return the exit status when the output could not be written, which is what an OSError means here."""
+    if isinstance(error, BrokenPipeError):
         # Whoever read our output has left; nothing is wrong with us, and nothing more can be written.
         sys.stderr.close()
         return 0
-    except Exception as error:
-        if sys.flags.dev_mode:
-            raise
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        name = type(error).__name__
-        print(
-            f"forewarn failed, and it is its own fault: {name}: {error} ({place.filename}:{place.lineno})."
-            " Please report it; PYTHONDEVMODE=1 shows more.",
-            file=sys.stderr,
-        )
-        return FAILED
-    return status if isinstance(status, int) else 0
+    if error.errno != errno.ENOSPC:
+        return _own_fault(error)
+    print(f"standard output: {error.strerror}", file=sys.stderr)
+    return FAILED
+
+
+def _own_fault(error: Exception) -> int:
+    """Say that something failed that nobody foresaw, and return the exit status."""
+    if sys.flags.dev_mode:
+        raise error
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    name = type(error).__name__
+    print(
+        f"forewarn failed, and it is its own fault: {name}: {error} ({place.filename}:{place.lineno})."
+        " Please report it; PYTHONDEVMODE=1 shows more.",
+        file=sys.stderr,
+    )
+    return FAILED

@@ -30,7 +30,7 @@ def order_lines(document: dict[str, object]) -> list[str]:
     lines += [
         _row("Self test", f"{p['action']} {p['state']} at {p['at']}") for p in order["diagnosis"]["probes"]
     ]
-    lines += [_row("First", r["action"]) for r in order["diagnosis"]["remedies"]]
+    lines += [_row("First", r["action"]) for r in order["diagnosis"]["remedies"] if r["state"] == "proposed"]
     lines += [_row("Part", f"{p['quantity']} x {p['title']}", p["part"], _stock(p)) for p in order["parts"]]
     lines += [
         _row(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from gateway.app import running_gateway
@@ -14,40 +14,37 @@ from gateway.errors import OutsideError
 from gateway.service import Service
 from rules.loader import PackError
 
-#: Seconds between being told to end and being cut off; Ctrl-C ends everything within 5 s.
+#: Seconds between being told to end and being cut off, and to fall after that; Ctrl-C ends all within 5 s.
 GRACE_SECONDS = 4.0
+FALL_SECONDS = 0.8
+
+ENDS = (signal.SIGINT, signal.SIGTERM)
 
 T = TypeVar("T")
 
 
-def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine whose event is set by the first SIGINT or SIGTERM; the second one ends it hard."""
+def run_until_signalled(
+    main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], ends: Sequence[signal.Signals] = ENDS
+) -> None:
+    """Run a coroutine whose event is set by the signals `ends`.
+
+    Further signals change nothing: it ends within 5 s anyhow, and cut off it would not say its last words.
+    """
 
     async def guarded() -> None:
         stop = asyncio.Event()
-        task = asyncio.current_task()
-        assert task is not None
-
-        def signalled() -> None:
-            if stop.is_set():
-                task.cancel()
-            stop.set()
-
         loop = asyncio.get_running_loop()
-        for number in _ENDS:
-            loop.add_signal_handler(number, signalled)
+        for number in ends:
+            loop.add_signal_handler(number, stop.set)
         try:
             with contextlib.suppress(asyncio.CancelledError):
                 await _within_grace(stop, main(stop))
         finally:
-            for number in _ENDS:
+            for number in ends:
                 loop.remove_signal_handler(number)
                 signal.signal(number, leave)
 
     asyncio.run(guarded())
-
-
-_ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def _within_grace(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
@@ -56,8 +53,11 @@ async def _within_grace(stop: asyncio.Event, work: Coroutine[Any, Any, None]) ->
     await _first(working, stop)
     if not working.done():
         await asyncio.wait({working}, timeout=GRACE_SECONDS)
+    if not working.done():
         working.cancel()
-    await working
+        await asyncio.wait({working}, timeout=FALL_SECONDS)
+    if working.done():
+        await working
 
 
 async def _first(working: "asyncio.Future[Any]", stop: asyncio.Event) -> None:

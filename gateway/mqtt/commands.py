@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 
 import aiomqtt
 
@@ -15,6 +16,10 @@ from rules.symbols import DeviceId
 
 #: How long a command waits for the connection, and then for the broker's acknowledgement, in seconds.
 SEND_SECONDS = 10.0
+
+# It warns of more than ten publications at once, which a start after an outage has; losses are ours to
+# report.
+logging.getLogger("mqtt").setLevel(logging.ERROR)
 
 
 class MqttCommander:

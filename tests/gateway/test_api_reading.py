@@ -85,6 +85,11 @@ async def test_telemetry_in_steps_keeps_the_last_of_each(api):
     assert page["items"][-1]["ts"] == NOW
 
 
+async def test_a_step_without_a_unit_is_seconds(api):
+    path, span = "/devices/acme/server/srv-014/telemetry", {"signal": "cpu.load", "from": NOW - HOUR_MS}
+    assert await api(path, step="600", **span) == await api(path, step="10m", **span)
+
+
 async def test_telemetry_pages_hold_every_reading_once(api):
     path, span = "/devices/nordfrost/appliance/washer-007/telemetry", {"from": NOW - HOUR_MS}
     whole = (await api(path, **span))["items"]

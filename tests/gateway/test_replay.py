@@ -132,3 +132,11 @@ def test_a_bad_pack_is_refused_whole_with_its_place(tmp_path, rules):
     )
     done = forewarn("replay", "in.jsonl", "--rules", "rules", cwd=tmp_path)
     assert "rules/bad.yaml:5:11: rules[0].when: unknown signal 'cpu.temprature'; did you mean" in done.stderr
+
+
+def test_a_file_of_something_else_is_refused(tmp_path, rules):
+    (tmp_path / "table.csv").write_text("ts,value\n1,2\n")
+    done = forewarn("replay", "table.csv", "--rules", str(rules), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    *_, last = done.stderr.splitlines()
+    assert last == "table.csv: expected JSON Lines with topic, ts and payload, found none"

@@ -1,5 +1,7 @@
 """Incidents from suspicion to verdict: the self test decides, or time, or a second signal."""
 
+import json
+
 from story import Story, ruleset
 
 WASHER = "acme/appliance/wm-7"
@@ -166,8 +168,11 @@ def test_two_rules_for_one_fault_make_one_order(tmp_path):
 
 def test_a_reply_that_nobody_waits_for_is_put_aside_with_its_reason():
     story = Story()
-    story.publish(SERVER, "reply", {"id": "P-nobody", "state": "failed"})
-    assert [r.reason for r in story.rejected] == ["unknown_probe"]
+    story.publish(SERVER, "reply", {"id": "P-nobody", "state": "failed", "result": {"lba": 7}})
+    (rejected,) = story.rejected
+    assert rejected.reason == "unknown_probe"
+    assert rejected.topic == f"fw/{SERVER}/reply"
+    assert json.loads(rejected.payload) == {"id": "P-nobody", "state": "failed", "result": {"lba": 7}}
 
 
 def test_another_device_cannot_answer_for_the_one_that_was_asked(tmp_path):
@@ -183,3 +188,12 @@ def test_the_owner_of_a_full_phone_is_not_sent_a_technician():
     story.keeps_reading("acme/phone/p1", {"storage.free_ratio": 0.01}, every="10m", for_="4d")
     assert story.orders == []
     assert "never_an_order" in story.reasons()
+
+
+def test_a_technician_reads_numbers_with_their_limits_and_words_without(tmp_path):
+    when = 'battery.health == "dead" and battery.voltage < 3.5'
+    story = Story(ruleset(tmp_path, {"id": "a", "fault": "battery.failed", "title": "Dead", "when": when}))
+    story.reads("acme/phone/p1", {"battery.health": "dead", "battery.voltage": 3.1})
+    (order,) = story.orders
+    seen = order.diagnosis.explanation.partition(" Rule a.")[0]
+    assert seen == "Dead. Seen: battery.health dead; battery.voltage 3.1 (limit 3.5)."

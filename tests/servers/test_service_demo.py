@@ -107,6 +107,19 @@ def test_ctrl_c_at_any_moment(tmp_path, after):
         assert json_lines(out)[-1]["event"] == "score"
 
 
+def test_impatience_costs_neither_the_score_nor_a_traceback(tmp_path):
+    with a_demo(tmp_path) as (process, mark):
+        assert process.stdout.readline()
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)  # as fingers do
+        out, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0
+        wait_until(lambda: not processes_naming(mark), seconds=5 * crowded(), what="the end of all processes")
+    assert json_lines(out)[-1]["event"] == "score"
+    assert complaints(tmp_path) == []
+
+
 def test_killed_it_takes_its_children_with_it(tmp_path):
     with a_demo(tmp_path, "--data-dir", str(tmp_path / "data")) as (process, mark):
         # The demo, the broker and the fleet, these two with a keeper each.

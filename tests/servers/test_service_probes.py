@@ -125,6 +125,16 @@ def test_a_self_test_nobody_answers_is_waited_for_and_then_left(tmp_path, mosqui
         assert [probe["state"] for probe in order["diagnosis"]["probes"]] == ["expired"]
         told = running.forewarn("explain", device.name).stdout
         assert "The device did not answer the self test psu.test by" in told
+        refused = running.forewarn("explain", device.name, "--fault", "psu.failde")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.startswith(
+            "--fault: expected a fault that is known, got 'psu.failde'; did you mean"
+        )
+        sheet = running.forewarn("orders", "show", order["order_id"]).stdout
+        advised = [line.removeprefix("  First     ") for line in sheet.splitlines() if "  First " in line]
+        remedies = order["diagnosis"]["remedies"]
+        assert advised == [remedy["action"] for remedy in remedies if remedy["state"] == "proposed"]
+        assert len(advised) < len(remedies), "a self test that ran is nothing to do first"
 
 
 def test_answers_that_nobody_waits_for_are_put_aside(running):

@@ -1,10 +1,12 @@
 """What the user gave is wrong: exit status 1, file, line, key and what was expected; never a traceback."""
 
+import shlex
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
-from gateways import run_command, write_config
+from gateways import FOREWARN, run_command, write_config
 
 pytestmark = pytest.mark.server
 
@@ -100,9 +102,19 @@ def test_run_and_replay_refuse_in_the_same_words_and_leave_nothing_behind(tmp_pa
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ('data_dir = "/proc/data"', "data_dir: No such file or directory: /proc/data"),
-        ('broker.password_file = "/no/such"', "broker.password_file: No such file or directory: /no/such"),
-        ('http.listen = "192.0.2.1:80"', "http.listen: 192.0.2.1:80: Cannot assign requested address"),
+        ('data_dir = "/proc/data"', "forewarn.toml:1: data_dir: No such file or directory: /proc/data"),
+        (
+            'broker.password_file = "/no/such"',
+            "forewarn.toml:1: broker.password_file: No such file or directory: /no/such",
+        ),
+        (
+            'http.listen = "192.0.2.1:80"',
+            "forewarn.toml:1: http.listen: 192.0.2.1:80: Cannot assign requested address",
+        ),
+        (
+            'rules.packs = ["builtin", "my-rules"]',
+            "forewarn.toml:1: rules.packs: expected builtin, a file or a folder, got 'my-rules': there is",
+        ),
         ('ledger.url = "sqlite:///letter"', "expected an SQLite database, this file is something else"),
         ('history.url = "duckdb:///letter"', "expected a DuckDB database, this file is something else"),
     ],
@@ -124,7 +136,8 @@ def test_a_port_that_is_taken(tmp_path):
         port = other.getsockname()[1]
         done = run_command("run", cwd=tmp_path, FOREWARN_HTTP__LISTEN=f"127.0.0.1:{port}")
     assert done.returncode == 1
-    assert done.stderr == f"http.listen: 127.0.0.1:{port}: Address already in use\n"
+    told = f"http.listen: 127.0.0.1:{port}: Address already in use"
+    assert done.stderr == f"environment variable FOREWARN_HTTP__LISTEN: {told}\n"
 
 
 @pytest.mark.parametrize(
@@ -138,6 +151,7 @@ def test_a_port_that_is_taken(tmp_path):
         ["demo", "--speed", "fast"],
         ["explain"],
         ["telemetry", "acme/pc/p-1", "--from", "yesterday"],
+        ["orders", "list", "--state", "opne"],
         ["replay"],
     ],
     ids=" ".join,
@@ -170,3 +184,22 @@ def test_what_is_not_there(tmp_path, arguments, expected):
     assert expected in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_becomes_of_the_output_is_told_by_the_exit_status(tmp_path):
+    forewarn = shlex.quote(str(FOREWARN))
+    for command, status in (
+        (f"{forewarn} check >/dev/full", 3),
+        (f"{forewarn} check >&-", 0),
+        (f"{forewarn} check --help | true", 0),
+    ):
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=tmp_path,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        told = "standard output: No space left on device\n" if status else ""
+        assert (done.returncode, done.stdout, done.stderr) == (status, "", told), command
