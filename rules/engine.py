@@ -395,6 +395,11 @@ class Engine:
                 joining = strangers[first]
                 lanes.member[rows[joining]] = True
                 part.joins(lanes.kind, rows[joining], messages[joining])
+        # Channels are gone through one by one: what made a lane may not be what spoke of it first.
+        if part.has_joined(lanes.kind):
+            np.minimum.at(lanes.first_heard, rows, part.arrival[messages])
+            if belongs:
+                part.joins_before(lanes.kind, rows, messages)
         return rows
 
     def _route(self, device_class: _Class, channel: int) -> _Route:

@@ -350,6 +350,17 @@ class Part:
         """Note since which message lanes belong to a kind."""
         self._member_from.setdefault(kind, {}).update(zip(lanes.tolist(), messages.tolist(), strict=True))
 
+    def has_joined(self, kind: str) -> bool:
+        """Return whether lanes of a kind began to belong to it here."""
+        return kind in self._member_from
+
+    def joins_before(self, kind: str, lanes: Int64, messages: Int64) -> None:
+        """Note messages of lanes that may be before those since which they were known to belong to a kind."""
+        joined = self._member_from[kind]
+        for lane, message in zip(lanes.tolist(), messages.tolist(), strict=True):
+            if message < joined.get(lane, -1):
+                joined[lane] = message
+
     def known(self, lanes: LaneSet, column: int) -> KnownSeries | None:
         """Return the readings of a column that were no null, None where it has none here."""
         key = (lanes.kind, column)
