@@ -262,7 +262,7 @@ class RuleLanes:
         rows = self.watched(np.arange(self.lanes.size, dtype=np.int64))
         everywhere = np.full(len(rows), position)
         soonest = self.fall_silent(rows, np.full(len(rows), now), everywhere, findings)
-        self.silences.looked(soonest)
+        self.silences.looked(now, soonest)
 
     def _view(self, part: Part, points: Points) -> View:
         return View(self._bindings, self._limit, part, points)

@@ -45,9 +45,10 @@ class Silences:
         """Return whether nothing can be due before `now`, known from the last look at all lanes."""
         return now <= self._soonest and self._seen == self._lanes.size
 
-    def looked(self, soonest: int) -> None:
-        """Note when the next silence may be due in any lane."""
-        self._soonest, self._seen = soonest, self._lanes.size
+    def looked(self, now: int, soonest: int) -> None:
+        """Note when the next silence may be due in any lane, of those that were told and speak again, too."""
+        again = now + min(silence.window_ms for silence in self._bindings.silences)
+        self._soonest, self._seen = min(soonest, again), self._lanes.size
 
     def next(self, rows: Int64, until: Int64, position: Int64, part: Part) -> tuple[Points, int]:
         """Return the next silence of each of N lanes that was due before `until`, and note that it was told.

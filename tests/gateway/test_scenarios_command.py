@@ -126,7 +126,6 @@ def test_a_failure_is_told_with_all_it_takes_to_see_why(folder):
     assert re.sub(r"SO-\w+", "SO-1", result.stdout) == REPORT
 
 
-@pytest.mark.xfail(strict=True, reason="limits are evaluated by the engine to come: take this off then")
 def test_limits_by_name_are_told_with_their_values(folder):
     (folder / "p.yaml").write_text(PACK)
     (folder / "bad.test.yaml").write_text(FAILING)

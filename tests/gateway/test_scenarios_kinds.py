@@ -270,7 +270,6 @@ def test_what_is_missed_is_told_with_what_happened_instead(tmp_path, kind):
         ),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="severity_when is evaluated by the engine to come: take this off then")
 def test_severity_goes_up_and_down(tmp_path, expectation, got):
     world = "device: {class: appliance, model: ROUGH}\nseries: {drum.vibration: 4x5 7x5 4x5}\n"
     result = run(tmp_path, world, expectation)
@@ -285,7 +284,6 @@ def test_severity_goes_up_and_down(tmp_path, expectation, got):
         ("{at: 63m, steady: washer.unbalance}", "steady washer.unbalance at 1h2m (rule rough, major)"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="flapping is evaluated by the engine to come: take this off then")
 def test_flapping_begins_and_ends(tmp_path, expectation, got):
     world = "device: {class: appliance, model: ROUGH}\nseries: {drum.vibration: 4 1 4 1x100}\n"
     result = run(tmp_path, world, expectation)

@@ -7,7 +7,7 @@ import pytest
 
 from rules.expression.compile import compile_condition
 from rules.expression.parse import ExpressionError, parse
-from rules.expression.tree import Comparison, Conjunction, limits
+from rules.expression.tree import Comparison, Conjunction, Constant, LimitValue, limits
 from rules.lifecycle import TABLE, Event, State, advance
 from rules.signals import load_catalogue
 from rules.symbols import Interner
@@ -26,6 +26,9 @@ class Values:
     def __len__(self):
         return 1
 
+    def take(self, _places):
+        return self
+
     def bind_signal(self, node):
         self.names.append(node.signal)
         return len(self.names) - 1
@@ -37,8 +40,8 @@ class Values:
 
 def truth(text, **values):
     lanes = Values(**values)
-    result = compile_condition(parse(text, CATALOGUE), lanes, Interner())(lanes)[0]
-    return None if np.isnan(result) else bool(result)
+    condition = compile_condition(parse(text, CATALOGUE), lanes, Interner())
+    return {1: True, 0: False, -1: None}[int(condition.codes(lanes)[0])]
 
 
 def kleene_and(a, b):
@@ -77,11 +80,13 @@ def test_precedence_is_that_of_python():
 def test_the_limit_of_a_value_is_the_constant_that_it_is_compared_with():
     text = "cpu.temperature@0 > 95 and 50 > cpu.load and battery.health == 'dead' and radio.rsrp < -115"
     assert limits(parse(text, CATALOGUE)) == {
-        ("radio.rsrp", ""): -115.0,
-        ("cpu.temperature", "0"): 95.0,
-        ("cpu.load", ""): 50.0,
-        ("battery.health", ""): "dead",
+        ("radio.rsrp", ""): Constant(-115.0),
+        ("cpu.temperature", "0"): Constant(95.0),
+        ("cpu.load", ""): Constant(50.0),
+        ("battery.health", ""): Constant("dead"),
     }
+    named = parse('cpu.load > limit("busy")', CATALOGUE, ["busy"])
+    assert limits(named) == {("cpu.load", ""): LimitValue("busy")}
 
 
 @pytest.mark.parametrize(
@@ -139,18 +144,13 @@ def test_the_table_of_a_rules_life():
 
 
 def test_a_hold_that_is_paused_goes_on_where_it_stood():
-    state, since, paused = np.zeros(1, np.int8), np.zeros(1, np.int64), np.zeros(1, np.int64)
+    state = since = paused = 0
     seen = []
-    for t, condition in [(0, 1.0), (4, 1.0), (5, np.nan), (50, np.nan), (60, 1.0), (64, 1.0), (65, 1.0)]:
+    for t, condition in [(0, True), (4, True), (5, None), (50, None), (60, True), (64, True), (65, True)]:
         state, since, paused = advance(
-            state=state,
-            since=since,
-            paused=paused,
-            condition=np.array([condition]),
-            t=np.array([t]),
-            need_ms=np.array([10]),
+            state=state, since=since, paused=paused, condition=condition, t=t, need_ms=10
         )
-        seen.append(State(state[0]).name)
+        seen.append(State(state).name)
     assert seen == ["PENDING"] * 2 + ["PENDING_PAUSED"] * 2 + ["PENDING"] * 2 + ["SUSPECTED"]
 
 
