@@ -14,9 +14,9 @@ from rules.expression.tree import Absent, FactValue, PeerDistance, SignalValue, 
 from rules.functions import WINDOW_FUNCTIONS, definition
 from rules.lanes import NEVER, LaneSet
 from rules.part import Part, Points
-from rules.peers import PeerBook
+from rules.peers import Asked, PeerBook
 from rules.symbols import Interner
-from rules.windows import WindowView
+from rules.windows import Unkept, WindowView
 
 #: Cells of a window's buckets that are looked at together; more are taken in turns.
 _MOST_CELLS = 1 << 21
@@ -283,11 +283,11 @@ class View:
         known = None if self._part.kept else self._part.known(lanes, column)
         readings = known.grouped(window, window.readings) if known and window.readings else None
         steps = known.grouped(window, window.steps) if known and window.steps else None
+        unkept = Unkept(readings, steps)
         size = max(1, _MOST_CELLS // (key[1] + 4))
         cuts = [slice(begin, begin + size) for begin in range(0, max(1, len(points)), size)]
         found = self._shared[name] = [
-            WindowView(window, points.lane[cut], points.t[cut], latest.part(cut), readings, steps)
-            for cut in cuts
+            WindowView(window, points.lane[cut], points.t[cut], latest.part(cut), unkept) for cut in cuts
         ]
         return found
 
@@ -318,14 +318,9 @@ class View:
         if len(known):
             points = self.points.take(known)
             owner = devices.lanes if source.own is None else lanes
-            found[known] = self._bindings.book.distances(
-                lanes.kind,
-                owner.columns[column],
-                devices.lanes.ordinal[lanes.parents[points.lane]],
-                value[known],
-                points.t,
-                points.upto,
-            )
+            who = devices.lanes.ordinal[lanes.parents[points.lane]].astype(np.int64)
+            asked = Asked(who, value[known], points.t, points.upto)
+            found[known] = self._bindings.book.distances(lanes.kind, owner.columns[column], asked)
         return found
 
     def absent(self, handle: int) -> Bool:

@@ -1,13 +1,13 @@
 """Readings of the recent past, in buckets: what functions over windows are computed from.
 
-A window of w ms is cut into buckets of w/60, at most 61 of which reach into it. A bucket is in the window when
-its latest entry is, so the older edge is exact to w/60, and exact to the millisecond wherever entries are
-further apart than that. A bucket that the older edge cuts is complete by then, and so what a window holds at a
-moment does not hang on where the stream was cut into batches.
+A window of w ms is cut into buckets of w/60, at most 61 of which reach into it. A bucket is in the window
+when its latest entry is, so the older edge is exact to w/60, and exact to the millisecond wherever entries
+are further apart than that. A bucket that the older edge cuts is complete by then, and so what a window holds
+at a moment does not hang on where the stream was cut into batches.
 
-A lane's buckets stand in a ring of a pool: rings of 4, of 8 and so on, each lane in the smallest that has room
-for what is inside its window. So a device that speaks often pays for itself and not for the fleet. Memory a
-lane: 5 bytes, and 8 (1 + accumulators) a slot of its ring.
+A lane's buckets stand in a ring of a pool: rings of 4, of 8 and so on, each lane in the smallest that has
+room for what is inside its window. So a device that speaks often pays for itself and not for the fleet.
+Memory a lane: 5 bytes, and 8 (1 + accumulators) a slot of its ring.
 """
 
 from collections.abc import Callable, Mapping
@@ -98,6 +98,10 @@ class _Pool:
         self.free.extend(rows.tolist())
 
 
+#: Rings of one size among those of N lanes: which of the lanes (None: all), the pool, and its rows.
+Rings = tuple[npt.NDArray[np.intp] | None, _Pool, Int32]
+
+
 @dataclass(slots=True)
 class Grouped:
     """E entries of a batch, joined into G buckets; both stand by lane and then by time.
@@ -123,6 +127,40 @@ class Grouped:
     merged: Bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """Where buckets begin among entries; the names are those of `Grouped`."""
+
+    group: Int64
+    first: Int64
+    lane: Int64
+    merged: Bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Where L lanes stand once E entries are in, [L] int64 each.
+
+    Attributes:
+        lane: different lanes.
+        oldest: the lane's first bucket among those of the entries.
+        newest: the lane's last.
+        pushed: how many of them are new to its ring.
+        merged: [L] bool, the first goes on where the lane's newest stood before.
+    """
+
+    lane: Int64
+    oldest: Int64
+    newest: Int64
+    pushed: Int64
+    merged: Bool
+
+    def take(self, places: npt.NDArray[np.intp] | slice) -> "_Ends":
+        """Return some of the lanes."""
+        lane, oldest, newest = self.lane[places], self.oldest[places], self.newest[places]
+        return _Ends(lane, oldest, newest, self.pushed[places], self.merged[places])
+
+
 class Buckets:
     """The buckets of one signal and one length of window, for all lanes of a set."""
 
@@ -142,8 +180,8 @@ class Buckets:
         if lanes > len(self._size):
             self._size, self._row = grown(self._size, lanes, 0), grown(self._row, lanes, 0)
 
-    def rings(self, lanes: Int64) -> list[tuple[npt.NDArray[np.intp] | None, _Pool, Int32]]:
-        """Return, for each size of ring among N lanes, which of them (None: all), the pool and its rows."""
+    def rings(self, lanes: Int64) -> list[Rings]:
+        """Return the rings of N lanes, size by size; lanes that have none are left out."""
         if not len(self._size):
             return []
         sizes = self._size.take(lanes)
@@ -152,7 +190,7 @@ class Buckets:
         first = int(sizes[0])
         if (sizes == first).all():
             return [(None, self.pools[1 << first], self._row.take(lanes))] if first else []
-        found = []
+        found: list[Rings] = []
         for size in np.flatnonzero(np.bincount(sizes)).tolist():
             if size:
                 places = np.flatnonzero(sizes == size)
@@ -189,25 +227,19 @@ class Buckets:
         of_lane = begins_lane[first]
         before = self.newest(None, own, _EMPTY)
         merged = of_lane & (before != _EMPTY) & (before // self.width_ms == number[first])
-        running = self._running(group, first, own, merged, time, number, value, terms)
+        dt = (time - number * self.width_ms).astype(np.float64)
+        running = self._running(_Begun(group, first, own, merged), value, dt, terms)
         oldest = np.flatnonzero(of_lane)[np.cumsum(of_lane) - 1]
         last = np.append(first[1:], len(lane)) - 1
         return Grouped(group, time, running, first, last, own, oldest, merged)
 
     def _running(
-        self,
-        group: Int64,
-        first: Int64,
-        lane: Int64,
-        merged: Bool,
-        time: Int64,
-        number: Int64,
-        value: Float64,
-        terms: Mapping[str, Float64],
+        self, begun: "_Begun", value: Float64, dt: Float64, terms: Mapping[str, Float64]
     ) -> dict[str, Float64]:
+        """Return, by accumulator, what each entry's bucket held once the entry was in."""
+        group, first, lane, merged = begun.group, begun.first, begun.lane, begun.merged
         running: dict[str, Float64] = {}
         joins = bool(merged.any())
-        dt = (time - number * self.width_ms).astype(np.float64)
         dx = value
         if "first" in self.names:
             beginning = value[first]
@@ -257,16 +289,19 @@ class Buckets:
                 crowded.append(every[full])
                 free = ~full
                 chosen, own, to, merged = every[free], own[free], to[free], merged[free]
-                rows, slot = rows[free], slot[free]
+                pool.head[rows[free]] = slot[free]
+            else:
+                pool.head[rows] = slot
             latest[to] = time[chosen]
-            pool.head[rows] = slot
             self._add_values(
                 pool,
                 to,
                 merged,
-                value[chosen],
-                (time[chosen] - own * self.width_ms).astype(np.float64),
-                {name: term[chosen] for name, term in terms.items()},
+                (
+                    value[chosen],
+                    (time[chosen] - own * self.width_ms).astype(np.float64),
+                    {name: term[chosen] for name, term in terms.items()},
+                ),
             )
         for places in crowded:
             self._enlarge(lane[places])
@@ -274,9 +309,17 @@ class Buckets:
             self.add(lane[places], time[places], value[places], rest)
 
     def _add_values(
-        self, pool: _Pool, to: Int64, merged: Bool, value: Float64, dt: Float64, terms: Mapping[str, Float64]
+        self, pool: _Pool, to: Int64, merged: Bool, entries: tuple[Float64, Float64, Mapping[str, Float64]]
     ) -> None:
-        """Write what entries say into buckets at `to` in a pool, joined with what stands there if `merged`."""
+        """Write what entries say into a pool.
+
+        Args:
+            pool: of the rings.
+            to: [E] int64, slots of all its rings in a row.
+            merged: [E] bool, joined with what stands there.
+            entries: values, times relative to the buckets' beginnings, and terms as for `group`.
+        """
+        value, dt, terms = entries
         joins = bool(merged.any())
         dx = value
         for name in self.names:
@@ -299,64 +342,54 @@ class Buckets:
 
     def commit(self, grouped: Grouped) -> None:
         """Keep what was joined."""
-        ends = np.append(grouped.oldest[1:] != grouped.oldest[:-1], True)
-        newest = np.flatnonzero(ends)
+        newest = np.flatnonzero(np.append(grouped.oldest[1:] != grouped.oldest[:-1], True))
         oldest = grouped.oldest[newest]
-        lanes = grouped.lane[newest]
         merged = grouped.merged[oldest]
-        pushed = newest - oldest + ~merged
+        ends = _Ends(grouped.lane[newest], oldest, newest, newest - oldest + ~merged, merged)
         latest = grouped.time[grouped.last]
-        self._make_room(lanes, pushed, merged, oldest, newest, latest)
-        for places, pool, rows in self.rings(lanes):
-            chosen = slice(None) if places is None else places
-            self._write(pool, rows, grouped, latest, pushed[chosen], merged[chosen], newest[chosen])
+        self._make_room(ends, latest)
+        for places, pool, rows in self.rings(ends.lane):
+            own = ends if places is None else ends.take(places)
+            self._write(pool, rows, grouped, own)
 
-    def _write(
-        self,
-        pool: _Pool,
-        rows: Int32,
-        grouped: Grouped,
-        latest: Int64,
-        pushed: Int64,
-        merged: Bool,
-        newest: Int64,
-    ) -> None:
-        """Write the buckets of lanes that have rings of one size, as many of the newest as there is room for."""
+    def _write(self, pool: _Pool, rows: Int32, grouped: Grouped, ends: _Ends) -> None:
+        """Write the buckets of lanes that have rings of one size, as many of the newest as they hold."""
         head = pool.head[rows].astype(np.int64)
-        written = np.minimum(pushed + merged, pool.size)
+        written = np.minimum(ends.pushed + ends.merged, pool.size)
         back = np.arange(written.sum()) - np.repeat(np.cumsum(written) - written, written)
         ring = np.repeat(rows, written)
-        slot = (np.repeat(head + pushed, written) - back) % pool.size
-        group = np.repeat(newest, written) - back
-        pool.latest[ring, slot] = latest[group]
-        ends = grouped.last[group]
+        slot = (np.repeat(head + ends.pushed, written) - back) % pool.size
+        entry = grouped.last[np.repeat(ends.newest, written) - back]
+        pool.latest[ring, slot] = grouped.time[entry]
         for name, array in pool.values.items():
-            array[ring, slot] = grouped.running[name][ends]
-        pool.head[rows] = (head + pushed) % pool.size
+            array[ring, slot] = grouped.running[name][entry]
+        pool.head[rows] = (head + ends.pushed) % pool.size
 
-    def _make_room(
-        self, lanes: Int64, pushed: Int64, merged: Bool, oldest: Int64, newest: Int64, latest: Int64
-    ) -> None:
-        """Move lanes to larger rings until nothing that is still inside the window is overwritten."""
-        self._begin(lanes)
-        todo = np.arange(len(lanes))
-        while len(todo):
-            edge = latest[newest[todo]] - self.window_ms
-            size = np.int64(1) << self._size[lanes[todo]].astype(np.int64)
-            lost = np.full(len(todo), _EMPTY)  # latest time of the newest bucket that would be overwritten
-            beyond = newest[todo] - size
-            batch = beyond >= oldest[todo]
-            lost[batch] = latest[beyond[batch]]
-            for places, pool, rows in self.rings(lanes[todo]):
-                chosen = np.arange(len(todo)) if places is None else places
-                kept = ~batch[chosen] & (pushed[todo[chosen]] <= pool.size)
-                slot = (pool.head[rows[kept]] + pushed[todo[chosen[kept]]]) % pool.size
+    def _make_room(self, ends: _Ends, latest: Int64) -> None:
+        """Move lanes to larger rings until nothing that is still inside the window is overwritten.
+
+        Args:
+            ends: of the lanes.
+            latest: by bucket of the entries, the time of its latest.
+        """
+        self._begin(ends.lane)
+        while len(ends.lane):
+            edge = latest[ends.newest] - self.window_ms
+            size = np.int64(1) << self._size[ends.lane].astype(np.int64)
+            # The latest time of the newest bucket that would be overwritten.
+            lost = np.full(len(ends.lane), _EMPTY)
+            beyond = ends.newest - size
+            of_entries = beyond >= ends.oldest
+            lost[of_entries] = latest[beyond[of_entries]]
+            for places, pool, rows in self.rings(ends.lane):
+                chosen = np.arange(len(ends.lane)) if places is None else places
+                kept = ~of_entries[chosen] & (ends.pushed[chosen] <= pool.size)
+                slot = (pool.head[rows[kept]] + ends.pushed[chosen[kept]]) % pool.size
                 lost[chosen[kept]] = pool.latest[rows[kept], slot]
-            # A newest bucket that goes on in the batch is not lost where it stood.
-            lost[merged[todo] & (pushed[todo] == 0)] = _EMPTY
-            todo = todo[lost > edge]
-            if len(todo):
-                self._enlarge(lanes[todo])
+            # A newest bucket that goes on among the entries is not lost where it stood.
+            lost[ends.merged & (ends.pushed == 0)] = _EMPTY
+            ends = ends.take(np.flatnonzero(lost > edge))
+            self._enlarge(ends.lane)
 
     def _place(self, lanes: Int64, size: int) -> Int64:
         pool = self.pools.get(size)
@@ -369,6 +402,8 @@ class Buckets:
 
     def _enlarge(self, lanes: Int64) -> None:
         """Give lanes rings of twice the size, with what theirs held."""
+        if not len(lanes):
+            return
         for places, pool, rows in self.rings(lanes):
             movers = lanes if places is None else lanes[places]
             turn = (pool.head[rows].astype(np.int64)[:, None] + 1 + np.arange(pool.size)) % pool.size
@@ -404,7 +439,12 @@ class Buckets:
         return arrays
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]], lanes: int) -> None:
-        """Take up what `save` returned, unless other accumulators were kept then; `lanes` there is room for."""
+        """Take up what `save` returned, unless other accumulators were kept then.
+
+        Args:
+            arrays: by name.
+            lanes: for how many there is room.
+        """
         sizes = {int(name.partition("/")[0]) for name in arrays if "/" in name}
         names = {name.rpartition("/")[2] for name in arrays if "/values/" in name}
         if sizes and names != set(self.names):
@@ -446,7 +486,7 @@ class BucketView:
         latest: Int64 = self._of_rings(lambda pool: pool.latest, _EMPTY)
         self._grouped = grouped if grouped is not None and bool((entry >= 0).any()) else None
         if self._grouped is not None:
-            latest = self._joined(latest, self._grouped, lanes, entry)
+            latest = self._joined(latest, self._grouped, entry)
         self.latest = latest
         self.inside: Bool = latest > self._edge[:, None]
         self._first: npt.NDArray[np.intp] | None = None
@@ -458,10 +498,12 @@ class BucketView:
         example = array(self._rings[0][1]).dtype if self._rings else np.dtype(np.int64)
         found = np.full((self._count, self._width), fill, dtype=example)
         for places, pool, rows in self._rings:
-            found[np.arange(self._count) if places is None else places, : pool.size] = array(pool).take(rows, axis=0)
+            found[np.arange(self._count) if places is None else places, : pool.size] = array(pool).take(
+                rows, axis=0
+            )
         return found
 
-    def _joined(self, latest: Int64, grouped: Grouped, lanes: Int64, entry: Int64) -> Int64:
+    def _joined(self, latest: Int64, grouped: Grouped, entry: Int64) -> Int64:
         """Put the buckets of entries that are not kept yet beside those of the rings."""
         known = entry >= 0
         at = np.where(known, entry, 0)

@@ -2,9 +2,9 @@
 
 A batch is taken class by class. All readings are noted, by device and in order; then every rule that one of
 them touches, or whose timer runs, is evaluated for all its lanes and all their messages at once. What a lane
-knew at one of its messages is looked up in the readings up to that message, so the result is the same whatever
-the order of devices and wherever the stream was cut into batches. What devices say of themselves cuts a batch
-for that device: its messages before are taken first.
+knew at one of its messages is looked up in the readings up to that message, so the result is the same
+whatever the order of devices and wherever the stream was cut into batches. What devices say of themselves
+cuts a batch for that device: its messages before are taken first.
 """
 
 from collections import defaultdict
@@ -135,7 +135,10 @@ class Engine:
         sets = {"": devices.lanes}
         for kind in sorted({rule.each for rule in rules} - {""}):
             sets[kind] = LaneSet(device_class, kind, devices.lanes, catalogue)
-        lanes = [RuleLanes(r, sets[r.each], devices, peers, symbols, catalogue) for r in rules]
+        lanes = [
+            RuleLanes(rule, sets[rule.each], devices, peers=peers, symbols=symbols, catalogue=catalogue)
+            for rule in rules
+        ]
         return _Class(devices, peers, sets, lanes)
 
     def apply(self, batch: ReadingBatch, facts: Sequence[FactsUpdate] = ()) -> Applied:
@@ -151,7 +154,9 @@ class Engine:
                     self._state_facts(update, findings)
                 kept = messages[~late[messages]]
                 for device_class, rows, positions in self._by_class(batch, kept):
-                    self._take(device_class, batch, begin, rows, positions, newer, findings)
+                    part = _part_of(batch, rows, positions, newer)
+                    self._note(device_class, batch, begin, part)
+                    self._evaluate(device_class, part, findings)
             for device_class in self._classes.values():
                 if not device_class.peers.idle:
                     device_class.peers.end()
@@ -236,9 +241,9 @@ class Engine:
         devices = device_class.devices
         numbers = devices.lanes.ordinal[: devices.lanes.size].tolist()
         models = {
-            number: stated["model"]
+            number: model
             for number, stated in zip(numbers, devices.stated, strict=True)
-            if isinstance(stated.get("model"), str)
+            if isinstance(model := stated.get("model"), str)
         }
         for kind, lanes in device_class.sets.items():
             size = lanes.size
@@ -305,27 +310,8 @@ class Engine:
             kept = of_class[batch.device] & ~late if len(batch) else late
             device_class.peers.begin(batch, kept, moves)
 
-    def _take(
-        self,
-        device_class: _Class,
-        batch: ReadingBatch,
-        begin: Int64,
-        rows: Int64,
-        positions: Int64,
-        newer: Bool,
-        findings: list[Finding],
-    ) -> None:
-        """Take messages of one class that stand in a batch at `positions`, whose devices are in `rows`."""
-        order = np.argsort(rows, kind="stable")
-        positions = positions[order]
-        part = Part(
-            rows[order].astype(np.int64),
-            batch.ts[positions],
-            batch.arrival[positions],
-            positions,
-            newer[positions],
-        )
-        self._note(device_class, batch, begin, part)
+    def _evaluate(self, device_class: _Class, part: Part, findings: list[Finding]) -> None:
+        """Evaluate the rules of a class over a part whose readings are noted, and keep these."""
         device_class.reserve()
         # All rules are asked; what one of them finds due is told in order with the messages.
         due = [rule.listen(part) for rule in device_class.rules]
@@ -444,7 +430,7 @@ class Engine:
         for index, name in enumerate(DEVICE_CLASSES):
             chosen = np.flatnonzero(classes == index)
             if len(chosen):
-                yield self._classes[name], self._row[numbers[chosen]], messages[chosen]
+                yield self._classes[name], self._row[numbers[chosen]].astype(np.int64), messages[chosen]
 
     def _introduce(self, batch: ReadingBatch, messages: Int64) -> None:
         """Give rows to the devices of messages that have none."""
@@ -489,10 +475,17 @@ class Engine:
         for component in exchanged:
             device_class.devices.lanes.forget(row, component)
             number_of = self._symbols.components.index.get(component)
-            for kind, lanes in device_class.sets.items():
+            for kind, own in device_class.sets.items():
                 if kind and number_of is not None:
-                    rows, found = lanes.components(row, number_of)
-                    lanes.forget(rows[found], "")
+                    rows, found = own.components(row, number_of)
+                    own.forget(rows[found], "")
+
+
+def _part_of(batch: ReadingBatch, rows: Int64, positions: Int64, newer: Bool) -> Part:
+    """Return messages of one class, at `positions` of a batch, whose devices are in `rows`."""
+    order = np.argsort(rows, kind="stable")
+    positions = positions[order]
+    return Part(rows[order], batch.ts[positions], batch.arrival[positions], positions, newer[positions])
 
 
 def _parts(batch: ReadingBatch, facts: Sequence[FactsUpdate]) -> Iterator[tuple[Int64, list[FactsUpdate]]]:
@@ -510,7 +503,7 @@ def _parts(batch: ReadingBatch, facts: Sequence[FactsUpdate]) -> Iterator[tuple[
     states = order >= len(batch)
     stated = np.cumsum(states)
     begins = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
-    before = (stated - states)[begins]
+    before: Int64 = (stated - states)[begins]
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = stated - np.repeat(before, np.diff(np.append(begins, len(order))))
     messages, updates = rank[: len(batch)], rank[len(batch) :]

@@ -109,7 +109,7 @@ class Column:
         for _, buckets in self.buckets():
             buckets.forget(rows)
 
-    def is_fresh(self, times: Int64, t: Int64) -> Bool:
+    def is_fresh(self, times: Int64, t: Int64 | int) -> Bool:
         """Return [N] bool: a reading of `times` is fresh at `t`; one from the future is."""
         # The edge is never far below zero, and so NEVER is behind it.
         return np.asarray(times >= t - self.freshness_ms)
@@ -155,7 +155,7 @@ class LaneSet:
         return index
 
     def derive(self, name: str, window_ms: int) -> int:
-        """Return the column of what the engine works out and counts over a window, made when there is none."""
+        """Return the column of what the engine works out and counts over a window, made where it is new."""
         index = self.column(name, None)
         self.columns[index].derived = True
         for function in ("count", "sum"):

@@ -1,7 +1,7 @@
 """The messages of one class that an engine takes at once, and what was known at each of them.
 
-Messages stand by device and then in their order, and so a column's readings are one sorted series: what a lane
-knew at a moment is found in it, or else in what was kept before. Where no device speaks twice, there is
+Messages stand by device and then in their order, and so a column's readings are one sorted series: what a
+lane knew at a moment is found in it, or else in what was kept before. Where no device speaks twice, there is
 nothing to find: the readings are kept first, and what is kept is what was known.
 """
 
@@ -124,7 +124,7 @@ class Series:
     """
 
     def __init__(
-        self, lane: Int64, message: Int64, t: Int64, arrival: Int64, value: Float64, span: int
+        self, lane: Int64, message: Int64, *, t: Int64, arrival: Int64, value: Float64, span: int
     ) -> None:
         self.lane = lane
         self.message = message
@@ -152,10 +152,10 @@ class Series:
         return Series(
             self.lane[chosen],
             self.message[chosen],
-            self.t[chosen],
-            self.arrival[chosen],
-            self.value[chosen],
-            self._span,
+            t=self.t[chosen],
+            arrival=self.arrival[chosen],
+            value=self.value[chosen],
+            span=self._span,
         )
 
     @cached_property
@@ -228,9 +228,7 @@ class KnownSeries:
             found = self._grouped[id(buckets)] = buckets.group(*self._entries(window, buckets))
         return found
 
-    def _entries(
-        self, window: Window, buckets: Buckets
-    ) -> tuple[Int64, Int64, Float64, dict[str, Float64]]:
+    def _entries(self, window: Window, buckets: Buckets) -> tuple[Int64, Int64, Float64, dict[str, Float64]]:
         """Return lane, time, value and terms of what buckets are made from."""
         own = self.series
         if buckets is window.readings:
@@ -332,11 +330,12 @@ class Part:
     # Readings
 
     def read(self, lanes: LaneSet, column: int, lane: Int64, message: Int64, value: Float64) -> None:
-        """Note the readings of a column, by lane and then by message; those that repeat a time are left out."""
+        """Note readings of a column, by lane and then by message; those that repeat a time are left out."""
         own = lanes.columns[column]
         if own.empty:
             own.begin(lanes.capacity)
-        series = Series(lane, message, self.t[message], self.arrival[message], value, len(self) + 1)
+        t, arrival = self.t.take(message), self.arrival.take(message)
+        series = Series(lane, message, t=t, arrival=arrival, value=value, span=len(self) + 1)
         if not own.derived:
             before = np.append(NEVER, series.t[:-1])
             before[series.begins] = own.arrays["times"][lane[series.begins]]
@@ -510,7 +509,8 @@ class Part:
         """Return those of N lanes, ascending, whose device speaks."""
         parents = lanes.parents[rows]
         places = np.minimum(np.searchsorted(self.rows, parents), len(self.rows) - 1)
-        return rows[self.rows[places] == parents]
+        found: Int64 = rows[self.rows[places] == parents]
+        return found
 
     def join(self, points: Points, whole: Points) -> Points:
         """Return the points of both, by lane and in order; those of `whole` alone are not asked for."""

@@ -1,8 +1,8 @@
 """Devices of the same tenant, class and model, side by side: what ``peers(x)`` compares.
 
-A distance is taken from the latest values at that moment, in the order in which messages came. So this is kept
-apart from the lanes, where devices do not meet: a batch's readings stand in a log, and whoever asks for a
-distance at a row of the batch is answered from the state before the batch and the log up to that row.
+A distance is taken from the latest values at that moment, in the order in which messages came. So this is
+kept apart from the lanes, where devices do not meet: a batch's readings stand in a story, and whoever asks
+for a distance at a row of the batch is answered from the state before it and the story up to that row.
 
 The distance is robust: ``|x - median| / (1.4826 MAD)``, in which a few broken devices among many change
 little (Leys et al.: Detecting outliers, Journal of Experimental Social Psychology 49, 2013). 1.4826 makes it
@@ -69,7 +69,7 @@ class _Group:
     def distance(self, value: float, t: int, column: Column) -> float:
         count = len(self.place)
         values = self.value[:count]
-        values = values[column.is_fresh(self.time[:count], np.int64(t)) & ~np.isnan(values)]
+        values = values[column.is_fresh(self.time[:count], t) & ~np.isnan(values)]
         if len(values) < LEAST_PEERS:
             return np.nan
         middle = float(np.median(values))
@@ -121,7 +121,7 @@ class _State:
             self._group((tenant, model)).set(member, value, time)
 
     def move(self, tenant: str, device: int, model: str) -> None:
-        """A device is of another model."""
+        """Take note that a device is of a model."""
         before = self.model(device)
         self._models[device] = model
         if model == before:
@@ -173,6 +173,23 @@ class _Followed:
         if self.kind and not self.component:
             return bool(channel.component)
         return channel.component == self.component
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """N lanes whose distances are asked for.
+
+    Attributes:
+        device: [N] int64, numbers of the lanes' devices.
+        value: [N] float64, their own fresh values.
+        t: [N] int64, at which values must be fresh.
+        upto: [N] int64, the last row of the batch that is seen.
+    """
+
+    device: Int64
+    value: Float64
+    t: Int64
+    upto: Int64
 
 
 class PeerBook:
@@ -251,30 +268,27 @@ class PeerBook:
 
     # Distances
 
-    def distances(
-        self, kind: str, column: Column, device: Int64, value: Float64, t: Int64, upto: Int64
-    ) -> Float64:
+    def distances(self, kind: str, column: Column, asked: "Asked") -> Float64:
         """Return how many scaled MADs lanes are from the median of their peers, themselves among them.
 
         Args:
             kind: of the lanes.
             column: of the signal.
-            device: [N] int64, numbers of the lanes' devices.
-            value: [N] float64, their own fresh values.
-            t: [N] int64, at which values must be fresh.
-            upto: [N] int64, the last row of the batch that is seen.
+            asked: lanes with a fresh value of their own.
         """
         followed = self._followed[(kind, column.signal, column.component or "")]
-        result = np.full(len(device), np.nan)
+        result = np.full(len(asked.device), np.nan)
         seen = _State(followed.state) if followed.story else followed.state
         told = 0
-        for place in np.argsort(upto, kind="stable").tolist():
-            while told < len(followed.story) and followed.story[told].moment <= 2 * int(upto[place]) + 1:
+        for place in np.argsort(asked.upto, kind="stable").tolist():
+            while (
+                told < len(followed.story) and followed.story[told].moment <= 2 * int(asked.upto[place]) + 1
+            ):
                 self._play(seen, followed.story[told])
                 told += 1
-            number = int(device[place])
-            tenant = self._tenant(number)
-            result[place] = seen.distance(tenant, number, float(value[place]), int(t[place]), column)
+            device = int(asked.device[place])
+            value, t = float(asked.value[place]), int(asked.t[place])
+            result[place] = seen.distance(self._tenant(device), device, value, t, column)
         return result
 
     def _play(self, state: _State, entry: _Read | _Moved) -> None:

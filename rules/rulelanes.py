@@ -49,6 +49,7 @@ class RuleLanes:
         rule: Rule,
         lanes: LaneSet,
         devices: DeviceTable,
+        *,
         peers: PeerBook,
         symbols: Symbols,
         catalogue: Catalogue,

@@ -1,6 +1,5 @@
 """How a rule goes from one evaluation of a lane to the next, and what it says on the way."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from rules.lifecycle import RUNNING, State, advance
 from rules.model import HeldWay, Rule
 from rules.part import Points
 from rules.standings import Standing, Standings
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
@@ -103,9 +103,7 @@ class Life:
             rests |= going & (state == State.PENDING) & (ran < self._rule.hold_ms)
         return rests
 
-    def stirred(
-        self, points: Points, evaluated: Evaluated, standings: Standings
-    ) -> npt.NDArray[np.intp]:
+    def stirred(self, points: Points, evaluated: Evaluated, standings: Standings) -> npt.NDArray[np.intp]:
         """Return the places at which something may change, of points in N different lanes.
 
         What is left out: quiet lanes without suspicion, holds that run and are not over, and suspected lanes
@@ -205,8 +203,15 @@ class Life:
         if now != was and self._flapping is not None:
             standing.turns.append(t)
         changes = self._changes(standing, t)
-        for kind in self._kinds(standing, was, now, ways_before, severity_before, changes):
-            told.append(Told(place, kind, standing.ways, standing.severity, changes))
+        kinds: list[FindingKind] = []
+        if now != was:
+            kinds.append("suspected" if now else "cleared")
+        elif now and ways_before != standing.ways:
+            kinds.append("ways")
+        if now and was and self._names[severity_before] != self._names[standing.severity]:
+            kinds.append("severity")
+        kinds += self._flaps(standing, changes)
+        told.extend(Told(place, kind, standing.ways, standing.severity, changes) for kind in kinds)
 
     def _confirming(self, standing: Standing, place: int, t: int, said: "_Said", was: bool) -> int:
         """Return a bit for each way that holds. Having been held for its time stays so."""
@@ -238,23 +243,17 @@ class Life:
             standing.turns = [turn for turn in standing.turns if turn > edge]
         return len(standing.turns)
 
-    def _kinds(
-        self, standing: Standing, was: bool, now: bool, ways: int, severity: int, changes: int
-    ) -> Iterator[FindingKind]:
-        if now != was:
-            yield "suspected" if now else "cleared"
-        elif now and ways != standing.ways:
-            yield "ways"
-        if now and was and self._names[severity] != self._names[standing.severity]:
-            yield "severity"
+    def _flaps(self, standing: Standing, changes: int) -> list[FindingKind]:
+        """Return whether a lane begins to flap, or ceases to."""
         if self._flapping is None:
-            return
+            return []
         if not standing.flapping and changes >= self._flapping.start:
             standing.flapping = True
-            yield "flapping"
-        elif standing.flapping and changes <= self._flapping.stop:
+            return ["flapping"]
+        if standing.flapping and changes <= self._flapping.stop:
             standing.flapping = False
-            yield "steady"
+            return ["steady"]
+        return []
 
 
 def _severities(steps: list[Int8], present: Int8) -> Int8:

@@ -59,7 +59,7 @@ def _looks(schedule: Schedule, local: Int64) -> Bool:
 
 @lru_cache(maxsize=65_536)
 def _offset(name: str | None, part: int) -> int | None:
-    """Return the minutes that a zone is ahead of UTC in a slice of time; None for a zone that nobody knows."""
+    """Return the minutes that a zone is ahead of UTC in a slice of time; None where nobody knows the zone."""
     zone = _zone(name)
     if zone is None:
         return None

@@ -1,4 +1,4 @@
-"""Signals that fell silent: they are noticed when time passes, and told at the time at which they were due."""
+"""Signals that fell silent: noticed when time passes, and told at the time at which they were due."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from rules.bindings import Bindings, Silence
 from rules.buckets import grown
 from rules.devices import DeviceTable
 from rules.lanes import NEVER
-from rules.part import Part, Points, Series, Decided
+from rules.part import Decided, Part, Points, Series
 
 _NEVER_DUE = int(np.iinfo(np.int64).max)
 

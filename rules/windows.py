@@ -1,5 +1,6 @@
 """What functions over windows see: the readings of lanes up to a moment, each lane at its own."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -41,6 +42,7 @@ class Window:
         return tuple((name, buckets) for name, buckets in pairs if buckets is not None)
 
 
+@dataclass(frozen=True, slots=True)
 class Latest:
     """The latest known readings of N lanes of a column, each at its moment.
 
@@ -52,17 +54,29 @@ class Latest:
         stepped: [N] int64, the place of the last step up to it among the steps of the batch, or -1.
     """
 
-    def __init__(self, value: Float64, time: Int64, since: Int64, entry: Int64, stepped: Int64) -> None:
-        self.value = value
-        self.time = time
-        self.since = since
-        self.entry = entry
-        self.stepped = stepped
+    value: Float64
+    time: Int64
+    since: Int64
+    entry: Int64
+    stepped: Int64
 
     def part(self, places: slice) -> "Latest":
         """Return some of the lanes."""
-        arrays = (self.value, self.time, self.since, self.entry, self.stepped)
-        return Latest(*(array[places] for array in arrays))
+        return Latest(
+            self.value[places],
+            self.time[places],
+            self.since[places],
+            self.entry[places],
+            self.stepped[places],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Unkept:
+    """What a part brings to a window and is not kept yet, joined into buckets; None where nothing is."""
+
+    readings: Grouped | None = None
+    steps: Grouped | None = None
 
 
 class WindowView:
@@ -72,33 +86,26 @@ class WindowView:
         t: [N] int64, the moments.
     """
 
-    def __init__(
-        self,
-        window: Window,
-        lanes: Int64,
-        t: Int64,
-        latest: Latest,
-        readings: Grouped | None,
-        steps: Grouped | None,
-    ) -> None:
+    def __init__(self, window: Window, lanes: Int64, t: Int64, latest: Latest, unkept: Unkept) -> None:
         self._window = window
         self._lanes = lanes
         self.t = t
         self._latest = latest
-        self._of_readings = readings
-        self._of_steps = steps
+        self._unkept = unkept
 
     @cached_property
     def readings(self) -> BucketView:
         """The buckets of readings."""
         assert self._window.readings is not None
-        return BucketView(self._window.readings, self._lanes, self.t, self._of_readings, self._latest.entry)
+        return BucketView(
+            self._window.readings, self._lanes, self.t, self._unkept.readings, self._latest.entry
+        )
 
     @cached_property
     def steps(self) -> BucketView:
         """The buckets of steps."""
         assert self._window.steps is not None
-        return BucketView(self._window.steps, self._lanes, self.t, self._of_steps, self._latest.stepped)
+        return BucketView(self._window.steps, self._lanes, self.t, self._unkept.steps, self._latest.stepped)
 
     def any(self) -> Bool:
         """Return [N] bool: the window holds a reading."""

@@ -2,9 +2,9 @@
 
 A quantity is [N] float64 with nan for unknown; a text is its number among the interned texts. A condition is
 three-valued and becomes two functions, [N] bool each: where it is true and where it is false; where it is
-neither, it is unknown. Kleene's logic is then that of sets, and a rule that nobody breaks costs one look: only
-what is true can make a quiet rule speak, and ``and`` does not look at its right side where its left side
-is nowhere true.
+neither, it is unknown. Kleene's logic is then that of sets, and a rule that nobody breaks costs one look:
+only what is true can make a quiet rule speak, and ``and`` looks at its right side only where its left side
+is true.
 """
 
 from collections.abc import Callable
@@ -160,30 +160,37 @@ class _Compiler:
         match node:
             case Comparison():
                 return self._comparison(node)
-            case Conjunction(left=left, right=right):
-                a, b = self.condition(left), self.condition(right)
-                return Condition(_both(a.true, b.true), _either(a.false, b.false))
-            case Disjunction(left=left, right=right):
-                a, b = self.condition(left), self.condition(right)
-                return Condition(_either(a.true, b.true), _both(a.false, b.false))
-            case Inversion(operand=operand):
-                inner = self.condition(operand)
-                return Condition(inner.false, inner.true)
-            case Choice(value=value, condition=condition, other=other):
-                decided, a, b = self.condition(condition), self.condition(value), self.condition(other)
-                return Condition(
-                    _either(_both(decided.true, a.true), _both(decided.false, b.true)),
-                    _either(_both(decided.true, a.false), _both(decided.false, b.false)),
-                )
-            case Absent():
-                silence = self._binder.bind_absent(node)
-                return Condition(lambda lanes: lanes.absent(silence), lambda lanes: ~lanes.absent(silence))
-            case TimesTrue():
-                times = self._binder.bind_times_true(node)
-                return Condition(
-                    lambda lanes: lanes.times_true(times)[0], lambda lanes: lanes.times_true(times)[1]
-                )
+            case Conjunction() | Disjunction() | Inversion():
+                return self._logic(node)
+            case Choice():
+                return self._choice(node)
+            case Absent() | TimesTrue():
+                return self._told(node)
         return _truth(self.quantity(node, "number"))
+
+    def _logic(self, node: Conjunction | Disjunction | Inversion) -> Condition:
+        if isinstance(node, Inversion):
+            inner = self.condition(node.operand)
+            return Condition(inner.false, inner.true)
+        a, b = self.condition(node.left), self.condition(node.right)
+        if isinstance(node, Conjunction):
+            return Condition(_both(a.true, b.true), _either(a.false, b.false))
+        return Condition(_either(a.true, b.true), _both(a.false, b.false))
+
+    def _choice(self, node: Choice) -> Condition:
+        decided = self.condition(node.condition)
+        a, b = self.condition(node.value), self.condition(node.other)
+        return Condition(
+            _either(_both(decided.true, a.true), _both(decided.false, b.true)),
+            _either(_both(decided.true, a.false), _both(decided.false, b.false)),
+        )
+
+    def _told(self, node: Absent | TimesTrue) -> Condition:
+        if isinstance(node, Absent):
+            silence = self._binder.bind_absent(node)
+            return Condition(lambda lanes: lanes.absent(silence), lambda lanes: ~lanes.absent(silence))
+        times = self._binder.bind_times_true(node)
+        return Condition(lambda lanes: lanes.times_true(times)[0], lambda lanes: lanes.times_true(times)[1])
 
     def quantity(self, node: Node, mode: Mode) -> Quantity:
         """Compile what has a value; `mode` says how facts in it are to be read."""

@@ -69,4 +69,3 @@ def _centre(buckets: BucketView) -> tuple[Float64, Float64, Float64]:
     count = np.maximum(buckets.total("count"), 1.0)
     offset = buckets.sum(n * (means - origin[:, None])) / count
     return n, origin + offset, means
-

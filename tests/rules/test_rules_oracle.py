@@ -81,9 +81,7 @@ rules = st.fixed_dictionaries(
         "clear_when": conditions,
         "clear_hold": durations,
         "confirm": st.fixed_dictionaries({"any_of": st.lists(ways, min_size=1, max_size=3)}),
-        "severity_when": st.fixed_dictionaries(
-            {}, optional={"critical": conditions, "minor": conditions}
-        ),
+        "severity_when": st.fixed_dictionaries({}, optional={"critical": conditions, "minor": conditions}),
         "flapping": st.sampled_from(
             [{"window": "10m", "start": 2, "stop": 0}, {"window": "1h", "start": 3, "stop": 2}]
         ),

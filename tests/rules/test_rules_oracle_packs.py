@@ -66,12 +66,13 @@ def values_of(device_class):
                 near = {value} if isinstance(value, str | bool) else {value, value - 1.0, value + 1.0}
                 found[key] |= near
     catalogue = shipped().catalogue
-    for key, values in found.items():
-        kind = catalogue.get(key.partition("@")[0]).kind
-        of_kind = {"number": float, "boolean": bool, "text": str}[kind]
-        values.intersection_update({v for v in values if isinstance(v, of_kind)})
-        values |= {"number": {0.0, 1.0}, "boolean": {True, False}, "text": {"", "other"}}[kind]
-    return {key: sorted(values) for key, values in sorted(found.items())}
+    kinds = {key: catalogue.get(key.partition("@")[0]).kind for key in found}
+    types = {"number": float, "boolean": bool, "text": str}
+    always = {"number": {0.0, 1.0}, "boolean": {True, False}, "text": {"", "other"}}
+    return {
+        key: sorted({v for v in values if isinstance(v, types[kinds[key]])} | always[kinds[key]])
+        for key, values in sorted(found.items())
+    }
 
 
 @st.composite
