@@ -22,6 +22,8 @@ from rules.batch import Bool, Float64, Int8, Int32, Int64
 
 _EMPTY = np.iinfo(np.int64).min
 _SMALLEST = 4
+#: Fewer rings than these are not worth the work.
+_LEAST_SPARSE = 256
 
 
 def grown(array: npt.NDArray[Any], size: int, fill: float) -> npt.NDArray[Any]:
@@ -96,6 +98,17 @@ class _Pool:
     def give_back(self, rows: Int64) -> None:
         """Let others have these rings."""
         self.free.extend(rows.tolist())
+
+    @property
+    def sparse(self) -> bool:
+        """Whether most of the room is for rings that nobody has."""
+        return len(self.free) > _LEAST_SPARSE and 2 * len(self.free) > self.used
+
+    def compact(self, rows: Int32) -> None:
+        """Keep these rings alone, in this order."""
+        self.latest, self.head = self.latest[rows], self.head[rows]
+        self.values = {name: array[rows] for name, array in self.values.items()}
+        self.used, self.free = len(rows), []
 
 
 #: Rings of one size among those of N lanes: which of the lanes (None: all), the pool, and its rows.
@@ -416,6 +429,14 @@ class Buckets:
             for name, array in values.items():
                 larger.values[name][to, : pool.size] = array
             larger.head[to] = pool.size - 1
+            self._tidy(pool)
+
+    def _tidy(self, pool: _Pool) -> None:
+        """Give back the room of rings that lanes have left."""
+        if pool.sparse:
+            lanes = np.flatnonzero(self._size == pool.size.bit_length() - 1)
+            pool.compact(self._row[lanes])
+            self._row[lanes] = np.arange(len(lanes))
 
     def forget(self, lanes: Int64) -> None:
         """Start anew: the part behind these lanes was exchanged."""

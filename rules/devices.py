@@ -31,6 +31,8 @@ class DeviceTable:
         self.ids: list[DeviceId] = []
         self.stated: list[Mapping[str, object]] = []
         self.serials: dict[int, dict[str, object]] = {}
+        self._profiles: Interner[tuple[object, ...]] = Interner()
+        self._profile = np.zeros(self.lanes.capacity, dtype=np.int32)
         self._known: set[str] = set()
         self._facts: dict[tuple[str, Mode], Float64] = {}
 
@@ -49,15 +51,30 @@ class DeviceTable:
         """Append devices and return their rows."""
         rows = self.lanes.add(numbers, numbers, arrival, member=True)
         self.reserve()
+        self.name(ids)
+        return rows
+
+    def name(self, ids: list[DeviceId]) -> None:
+        """Say who the devices are whose lanes were added last; they have stated nothing yet."""
+        begin = len(self.ids)
         self.ids.extend(ids)
         self.stated.extend(NOTHING for _ in ids)
-        return rows
+        self._profile[begin : len(self.ids)] = [self._profiles.intern((device.tenant,)) for device in ids]
+
+    def alike(self, rows: Int64) -> list[tuple[int, Int64]]:
+        """Return groups of devices of one tenant that stated the same facts: one of them, and all rows."""
+        if len(rows) == 1:
+            return [(int(rows[0]), rows)]
+        order = rows[np.argsort(self._profile[rows], kind="stable")]
+        cuts = np.flatnonzero(np.diff(self._profile[order])) + 1
+        return [(int(group[0]), group) for group in np.split(order, cuts) if len(group)]
 
     def reserve(self) -> None:
         """Grow with the lanes."""
         more = self.lanes.capacity - len(self.watermark)
         if more:
             self.watermark = np.pad(self.watermark, (0, more), constant_values=NEVER)
+            self._profile = np.pad(self._profile, (0, more))
             self._facts = {
                 key: np.pad(array, (0, more), constant_values=np.nan) for key, array in self._facts.items()
             }
@@ -69,7 +86,9 @@ class DeviceTable:
         """
         asked = self._known & facts.keys()
         if asked:
-            self.stated[row] = {**self.stated[row], **{name: facts[name] for name in asked}}
+            stated = self.stated[row] = {**self.stated[row], **{name: facts[name] for name in asked}}
+            said = sorted((name, type(value).__name__, str(value)) for name, value in stated.items())
+            self._profile[row] = self._profiles.intern((self.ids[row].tenant, *said))
         for name in asked:
             value = facts[name]
             text = isinstance(value, str)

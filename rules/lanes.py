@@ -49,8 +49,9 @@ class Column:
         listens: whether a rule asks how long it has been silent.
         windows: by length and number of parts.
         arrays: ``values`` and ``times`` (device time) of the latest readings; ``heard``, the arrival of the
-            latest that was known; ``known_value``, ``known_time`` of the latest that was known, and
-            ``equal_since``, the time of the first that equals it without a break.
+            latest that was known; ``known_value``, ``known_time`` of the latest that was known, where windows
+            ask for it and it was not always the latest; and ``equal_since``, the time of the first that
+            equals it without a break, where a function asks.
     """
 
     index: int
@@ -77,7 +78,8 @@ class Column:
         """Make room for the first reading."""
         names = [] if self.derived else ["values", "times"]
         names += ["heard"] if self.listens else []
-        names += ["known_value", "known_time", "equal_since"] if self.windows else []
+        names += ["equal_since"] if any(window.runs for window in self.windows.values()) else []
+        names += ["known_value", "known_time"] if self.derived else []
         for name in names:
             if name not in self.arrays:
                 fill = _FILLS[name]
@@ -85,6 +87,20 @@ class Column:
                 self.arrays[name] = np.full(capacity, fill, dtype=dtype)
         for _, buckets in self.buckets():
             buckets.reserve(capacity)
+
+    def part_known(self) -> None:
+        """Keep what was known apart from what is the latest: from now on they differ somewhere."""
+        if self.windows and "known_value" not in self.arrays:
+            self.arrays["known_value"] = self.arrays["values"].copy()
+            self.arrays["known_time"] = self.arrays["times"].copy()
+
+    def known(self, rows: Int64) -> tuple[Float64, Int64]:
+        """Return values and times of the latest readings that were known; nan and NEVER without one."""
+        value = self.arrays.get("known_value", self.arrays.get("values"))
+        time = self.arrays.get("known_time", self.arrays.get("times"))
+        assert value is not None
+        assert time is not None
+        return value.take(rows), time.take(rows)
 
     def grow(self, capacity: int) -> None:
         """Make room for more lanes."""
@@ -104,8 +120,10 @@ class Column:
         """Start all windows anew: the part behind these lanes was exchanged."""
         if self.empty or not self.windows:
             return
+        self.part_known()
         for name in ("known_value", "known_time", "equal_since"):
-            self.arrays[name][rows] = _FILLS[name]
+            if name in self.arrays:
+                self.arrays[name][rows] = _FILLS[name]
         for _, buckets in self.buckets():
             buckets.forget(rows)
 

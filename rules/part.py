@@ -191,11 +191,10 @@ class KnownSeries:
             return
         own, kept = self.series, column.arrays
         if len(own.last) == len(own.lane):
-            self._before_value = kept["known_value"].take(own.lane)
-            self._before_time = kept["known_time"].take(own.lane)
+            self._before_value, self._before_time = column.known(own.lane)
             same = own.value == self._before_value
             self._stepped = ~same & ~np.isnan(self._before_value)
-            self.since = np.where(same, kept["equal_since"].take(own.lane), own.t)
+            self.since = np.where(same, _since(kept, own.lane), own.t) if "equal_since" in kept else own.t
             self.step = np.where(self._stepped, np.cumsum(self._stepped) - 1, -1)
             return
         self._look_back(own, kept)
@@ -206,7 +205,7 @@ class KnownSeries:
         before_value = np.append(np.nan, own.value[:-1])
         before_time = np.append(NEVER, own.t[:-1])
         first = own.lane[begins]
-        before_value[begins], before_time[begins] = kept["known_value"][first], kept["known_time"][first]
+        before_value[begins], before_time[begins] = self._column.known(first)
         self._before_value, self._before_time = before_value, before_time
         same = own.value == before_value
         self._stepped = ~same & ~np.isnan(before_value)
@@ -214,7 +213,7 @@ class KnownSeries:
         # The last reading that differs from the one before it, or begins the lane here.
         turned = np.maximum.accumulate(np.where(same & ~begins, 0, places))
         since = own.t.copy()
-        since[begins & same] = kept["equal_since"][own.lane[begins & same]]
+        since[begins & same] = _since(kept, own.lane[begins & same])
         self.since = since[turned]
         number = np.cumsum(self._stepped) - 1
         none_before = number - self._stepped  # of the steps before the lane's first reading
@@ -265,9 +264,16 @@ class KnownSeries:
                     buckets.add(*entries)
                 else:
                     buckets.commit(self.grouped(window, buckets))
-        column.arrays["known_value"][lanes] = own.value[last]
-        column.arrays["known_time"][lanes] = own.t[last]
-        column.arrays["equal_since"][lanes] = self.since[last]
+        brought = {"known_value": own.value, "known_time": own.t, "equal_since": self.since}
+        for name, array in brought.items():
+            if name in column.arrays:
+                column.arrays[name][lanes] = array[last]
+
+
+def _since(kept: dict[str, npt.NDArray[Any]], lanes: Int64) -> Int64:
+    """Return since when readings of lanes have been equal; NEVER where nobody asks."""
+    found = kept.get("equal_since")
+    return np.full(len(lanes), NEVER, dtype=np.int64) if found is None else found.take(lanes)
 
 
 class Part:
@@ -342,8 +348,11 @@ class Part:
             new = series.t != before
             if not new.all():
                 series = series.take(new)
-        if len(series.lane):
-            self.series[(lanes.kind, column)] = series
+        if not len(series.lane):
+            return
+        if not own.derived and np.isnan(series.value).any():
+            own.part_known()
+        self.series[(lanes.kind, column)] = series
 
     def joins(self, kind: str, lanes: Int64, messages: Int64) -> None:
         """Note since which message lanes belong to a kind."""
@@ -414,9 +423,9 @@ class Part:
 
     def latest_known(self, lanes: LaneSet, column: int, points: Points) -> Latest:
         """Return a column's latest known readings at points."""
-        arrays = lanes.columns[column].arrays
-        names = ("known_value", "known_time", "equal_since")
-        value, time, since = (arrays[name].take(points.lane) for name in names)
+        own = lanes.columns[column]
+        value, time = own.known(points.lane)
+        since = _since(own.arrays, points.lane)
         nowhere = np.full(len(points), -1, dtype=np.int64)
         known = None if self.kept else self.known(lanes, column)
         if known is None or not len(known.series.lane):

@@ -134,17 +134,17 @@ class RuleLanes:
             return
         if self.silences is not None:
             self.silences.look_again()
-        for row in rows.tolist():
-            device, facts = self._devices.ids[row], self._devices.stated[row]
+        for one, alike in self._devices.alike(rows):
+            device, facts = self._devices.ids[one], self._devices.stated[one]
             if self._selective:
-                self._enabled[row] = selects(self.rule, device, facts)
+                self._enabled[alike] = selects(self.rule, device, facts)
             if self._limits:
                 values = dict(self.rule.limits)
                 for override in self.rule.overrides:
                     if fits(override.selector, device, facts):
                         values.update(override.limits)
                 for name, value in values.items():
-                    self._limits[name][row] = value
+                    self._limits[name][alike] = value
 
     def _limit(self, name: str, rows: Int64) -> Float64 | float:
         """Return a threshold for devices."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rules.devices import NOTHING, DeviceTable
+from rules.devices import DeviceTable
 from rules.fingerprint import fingerprint
 from rules.lanes import Column, LaneSet
 from rules.symbols import Channel, DeviceId, Symbols
@@ -124,6 +124,11 @@ def _restore_column(
     """Take up a column and those of its windows that were saved with the same accumulators."""
     size = lanes.size
     column.begin(lanes.capacity)
+    if "known_value" in saved[path]:
+        column.part_known()
+    if "equal_since" in column.arrays and "equal_since" not in saved[path]:
+        # A rule asks for it that was not there before: the readings are equal since the latest at least.
+        column.arrays["equal_since"][:size] = saved[path]["times"]
     for name, array in saved[path].items():
         if name in column.arrays:
             is_text = numbers is not None and name in ("values", "known_value")
@@ -150,8 +155,7 @@ def restore_devices(
     size = devices.lanes.size
     devices.reserve()
     devices.watermark[:size] = saved[f"{path}/devices"]["watermark"]
-    devices.ids = [symbols.devices[number] for number in devices.lanes.ordinal[:size].tolist()]
-    devices.stated = [NOTHING] * size
+    devices.name([symbols.devices[number] for number in devices.lanes.ordinal[:size].tolist()])
     for row, stated in document["stated"].items():
         devices.state(int(row), stated)
     devices.serials.update({int(row): serials for row, serials in document["serials"].items()})

@@ -24,10 +24,12 @@ class Window:
         readings: joined from readings, by their time; None when no function asks for it.
         steps: joined from steps, by the time of the reading before the step: a step is between two readings
             in the window when the earlier one is in it.
+        runs: whether a function asks since when readings have been equal.
     """
 
     def __init__(self, window_ms: int, parts: int, needs: frozenset[str]) -> None:
         self.window_ms = window_ms
+        self.runs = "run" in needs
         self.readings: Buckets | None = None
         self.steps: Buckets | None = None
         if of_readings := needs - STEPS - _OF_LATEST:
