@@ -343,6 +343,13 @@ class PlainConditions:
         return f"({text})" if isinstance(node, Arithmetic | Choice) else text
 
 
+def clauses(node: Node) -> int:
+    """Return of how many clauses a condition is made that ``and`` and ``or`` join."""
+    if isinstance(node, Conjunction | Disjunction):
+        return clauses(node.left) + clauses(node.right)
+    return clauses(node.operand) if isinstance(node, Inversion) else 1
+
+
 def _flat(node: Node, kind: type) -> list[Node]:
     """Return what a chain of ``and``, or of ``or``, joins."""
     if isinstance(node, kind) and isinstance(node, Conjunction | Disjunction):

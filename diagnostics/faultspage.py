@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 
-from diagnostics.conditions import PlainConditions, amount, length, name
+from diagnostics.conditions import PlainConditions, amount, clauses, length, name
 from diagnostics.faults import Fault, FaultCatalogue, load_faults
 from diagnostics.wording import shown
 from rules.expression.tree import Node, walk
@@ -199,7 +199,7 @@ def _held(milliseconds: int) -> str:
 def _clauses(plain: PlainConditions, tree: Node, hold_ms: int) -> str:
     """Return a condition and for how long it holds: a sentence's end, or a list of many clauses."""
     every, parts = plain.parts(tree)
-    if len(parts) <= _IN_A_SENTENCE:
+    if len(parts) == 1 or clauses(tree) <= _IN_A_SENTENCE:
         return f"{plain.condition(tree)}{_held(hold_ms)}."
     which = "all of these are so" if every else "one of these is so"
     return "\n".join([f"{which}{_held(hold_ms)}:", *[f"  - {_sentence(part)}" for part in parts]])
@@ -296,7 +296,7 @@ def _comments(rule: Rule, packs: Mapping[str, str]) -> list[str]:
 def _naming_limits(comment: str, rule: Rule) -> str:
     """Return a comment in which the limits that it explains (``low: why``) are set apart as names."""
     for limit, _ in rule.limits:
-        comment = re.sub(rf"(?<![\w`.]){re.escape(limit)}: ", f"`{limit}`: ", comment)
+        comment = re.sub(rf"(^|[.,;] ){re.escape(limit)}: ", rf"\1`{limit}`: ", comment)
     return comment
 
 
