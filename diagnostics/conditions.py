@@ -1,10 +1,9 @@
 """Conditions of rules in plain English: the typed tree as a sentence, one method for each kind of node."""
 
-import math
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import singledispatchmethod
 
+from diagnostics.phrases import BECAME, HAPPENED, SEEN, Against, moved, times, truth
 from diagnostics.wording import shown
 from rules.expression.tree import (
     Absent,
@@ -39,21 +38,7 @@ _IS = {
 }
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-_HOLDS: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 _SIGNS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
-#: What a count of 0 and one of more say; what a smallest and a largest truth of 0 and of 1 say.
-_HAPPENED = {"count": ("was not reported", "was reported"), "changes": ("did not change", "changed")}
-_SEEN = {
-    "min": ("was false at least once", "was always true"),
-    "max": ("was never true", "was true at least once"),
-}
 #: What a function over a window is called as a quantity.
 _QUANTITIES = {
     "avg": "the mean of",
@@ -69,27 +54,8 @@ _QUANTITIES = {
     "changes": "the number of changes of",
     "count": "the number of readings of",
 }
-#: How a quantity that rises or falls is told: (what it did, amount 0; with more), by function and operator.
-_GREW = {
-    ">": ("grew", "grew by more than"),
-    ">=": ("", "grew by at least"),
-    "<": ("", "grew by less than"),
-    "<=": ("did not grow", "grew by at most"),
-    "==": ("did not grow", "grew by exactly"),
-    "!=": ("grew", "did not grow by exactly"),
-}
-_ROSE = {
-    ">": ("rose", "rose by more than"),
-    ">=": ("did not fall", "rose by at least"),
-    "<": ("fell", "did not rise by as much as"),
-    "<=": ("did not rise", "did not rise by more than"),
-}
-_FELL = {
-    ">": ("rose", "did not fall by as much as"),
-    ">=": ("did not fall", "did not fall by more than"),
-    "<": ("fell", "fell by more than"),
-    "<=": ("did not rise", "fell by at least"),
-}
+#: How a unit that is a frequency is told.
+_A_TIME = {"1/s": "a second", "1/min": "a minute", "1/h": "an hour"}
 _AWAY = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least"}
 
 
@@ -110,9 +76,7 @@ def length(milliseconds: int) -> str:
 
 def amount(value: float, unit: Unit) -> str:
     """Return a number with its unit, if it has one."""
-    if isinstance(unit, str) and unit.startswith("1/"):
-        return f"{shown(value)} {'a second' if unit == '1/s' else 'an hour'}"
-    return f"{shown(value)} {unit}" if isinstance(unit, str) and unit else shown(value)
+    return f"{shown(value)} {_A_TIME.get(unit, unit)}" if isinstance(unit, str) and unit else shown(value)
 
 
 def name(signal: str, component: str) -> str:
@@ -135,6 +99,14 @@ class PlainConditions:
     def condition(self, node: Node, *, negated: bool = False) -> str:
         """Return a clause that says when the condition is true; `negated`: when it is false."""
         return self._condition(node, negated)
+
+    def parts(self, node: Node) -> tuple[bool, list[str]]:
+        """Return what a condition joins at its top, each part as a clause, and whether all of them are asked.
+
+        One that joins nothing is its only part.
+        """
+        kind = Disjunction if isinstance(node, Disjunction) else Conjunction
+        return kind is Conjunction, [self.condition(part) for part in _flat(node, kind)]
 
     def quantity(self, node: Node, unit: Unit = Loose.OPEN) -> str:
         """Return what a number or text is called.
@@ -175,7 +147,7 @@ class PlainConditions:
                 if isinstance(part, Comparison | Arithmetic) and getattr(part, "operator", "") not in "*/":
                     unit = alike(self.unit(part.left), self.unit(part.right))
                     for side in (part.left, part.right):
-                        for limit in walk(side):
+                        for limit in _summands(side):
                             if isinstance(limit, LimitValue) and isinstance(unit, str):
                                 units.setdefault(limit.name, unit)
         return units
@@ -252,13 +224,13 @@ class PlainConditions:
             left, right, sign = right, left, _MIRRORED[sign]
         if negated:
             sign = _OPPOSITE[sign]
-        if isinstance(right, Constant) and isinstance(right.value, float | bool):
-            told = self._against_number(left, sign, float(right.value))
-            if told:
-                return told
+        against = self._number(right)
+        told = self._against_number(left, sign, against) if against else None
+        if told:
+            return told
         common = alike(self.unit(left), self.unit(right))
         unit = Loose.OPEN if common is None else common
-        return f"{self.quantity(left, unit)} {_IS[sign]} {self.quantity(right, unit)}"
+        return f"{self._side(left, unit)} {_IS[sign]} {self._side(right, unit)}"
 
     def _grouped(self, node: Node, *, negated: bool = False) -> str:
         """Return a clause, in brackets when it is made of several."""
@@ -267,31 +239,43 @@ class PlainConditions:
             node = node.operand
         return f"({text})" if isinstance(node, Conjunction | Disjunction | Choice | TimesTrue) else text
 
-    def _against_number(self, node: Node, sign: str, number: float) -> str | None:
+    def _number(self, node: Node) -> Against | None:
+        """Return what a number as it stands, a limit, or minus one of these says; None for anything else."""
+        match node:
+            case Constant(value=float() | bool() as value):
+                return Against(float(value))
+            case LimitValue(name=limit):
+                return Against(self._limits[limit], f" (limit `{limit}`)")
+            case Arithmetic(operator="-", left=Constant(value=0.0), right=LimitValue(name=limit)):
+                return Against(-self._limits[limit], f" (limit `{limit}`)")
+        return None
+
+    def _against_number(self, node: Node, sign: str, against: Against) -> str | None:
         """Return the comparison of a quantity with a number where there is a better word than "is above"."""
         match node:
             case SignalValue(signal=signal, component=component) if self._is_boolean(signal):
-                word = _truth(sign, number, ("is false", "is true"))
+                word = truth(sign, against, ("is false", "is true"))
                 return f"{name(signal, component)} {word}" if word else None
             case PeerDistance(signal=signal, component=component) if sign in _AWAY:
-                distance = f"{_AWAY[sign]} {shown(number)} scaled deviations"
+                distance = f"{_AWAY[sign]} {shown(against.value)} scaled deviations{against.limit}"
                 return f"{name(signal, component)} is {distance} from the median of its peers"
             case WindowValue(signal=signal, component=component, window_ms=window):
-                told = self._over_window_against(node, sign, number)
+                told = self._over_window_against(node, sign, against)
                 return f"{name(signal, component)} {told} in the last {span(window)}" if told else None
         return None
 
-    def _over_window_against(self, node: WindowValue, sign: str, number: float) -> str | None:
-        unit = self._unit_of(node.signal)
+    def _over_window_against(self, node: WindowValue, sign: str, against: Against) -> str | None:
+        boolean = self._is_boolean(node.signal)
+        size = amount(abs(against.value), self._unit_of(node.signal))
         match node.function:
             case "count" | "changes":
-                return _times(sign, number, _HAPPENED[node.function])
-            case "min" | "max" if self._is_boolean(node.signal):
-                return _truth(sign, number, _SEEN[node.function])
-            case "increase" if number >= 0:
-                return _moved(_GREW, sign, number, unit)
-            case "delta":
-                return _moved(_ROSE if number >= 0 else _FELL, sign, number, unit)
+                return times(sign, against, HAPPENED[node.function])
+            case "increase" if boolean:
+                return times(sign, against, BECAME)
+            case "min" | "max" if boolean:
+                return truth(sign, against, SEEN[node.function])
+            case "increase" | "delta":
+                return moved(node.function, sign, against, size)
         return None
 
     # Quantities, by kind of node
@@ -349,9 +333,21 @@ class PlainConditions:
         first, second = self.quantity(node.value, unit), self.quantity(node.other, unit)
         return f"{first} if {self._grouped(node.condition)}, else {second}"
 
+    def _side(self, node: Node, unit: Unit) -> str:
+        """Return a side of a comparison, in brackets where it would run on into what follows."""
+        text = self.quantity(node, unit)
+        return f"({text})" if isinstance(node, Choice) else text
+
     def _operand(self, node: Node, unit: Unit) -> str:
         text = self.quantity(node, unit)
         return f"({text})" if isinstance(node, Arithmetic | Choice) else text
+
+
+def clauses(node: Node) -> int:
+    """Return of how many clauses a condition is made that ``and`` and ``or`` join."""
+    if isinstance(node, Conjunction | Disjunction):
+        return clauses(node.left) + clauses(node.right)
+    return clauses(node.operand) if isinstance(node, Inversion) else 1
 
 
 def _flat(node: Node, kind: type) -> list[Node]:
@@ -361,29 +357,12 @@ def _flat(node: Node, kind: type) -> list[Node]:
     return [node]
 
 
-def _truth(sign: str, number: float, words: tuple[str, str]) -> str | None:
-    """Return which word says what a comparison asks of a value that is 0 or 1; None when neither does."""
-    false, true = (_HOLDS[sign](value, number) for value in (0.0, 1.0))
-    return None if false == true else words[true]
-
-
-def _times(sign: str, number: float, words: tuple[str, str]) -> str | None:
-    """Return how often something happened, in words for never and for ever."""
-    never, ever = words
-    if sign in (">", ">="):
-        least = math.floor(number) + 1 if sign == ">" else math.ceil(number)
-        return None if least < 1 else ever if least == 1 else f"{ever} {least} times or more"
-    if sign in ("<", "<="):
-        most = math.ceil(number) - 1 if sign == "<" else math.floor(number)
-        return None if most < 0 else never if most == 0 else f"{ever} {most} times at most"
-    if number == 0:
-        return never if sign == "==" else ever
-    return None
-
-
-def _moved(words: Mapping[str, tuple[str, str]], sign: str, number: float, unit: Unit) -> str | None:
-    """Return by how much something moved."""
-    still, by = words.get(sign, ("", ""))
-    if number == 0:
-        return still or None
-    return f"{by} {amount(abs(number), unit)}" if by else None
+def _summands(node: Node) -> Iterator[Node]:
+    """Return the parts of a quantity that have its own unit: not the factors of a product."""
+    match node:
+        case Arithmetic(operator="+" | "-", left=left, right=right):
+            yield from (*_summands(left), *_summands(right))
+        case Choice(value=value, other=other):
+            yield from (*_summands(value), *_summands(other))
+        case _:
+            yield node

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 
-from diagnostics.conditions import PlainConditions, amount, length, name
+from diagnostics.conditions import PlainConditions, amount, clauses, length, name
 from diagnostics.faults import Fault, FaultCatalogue, load_faults
 from diagnostics.wording import shown
 from rules.expression.tree import Node, walk
@@ -20,6 +20,8 @@ _COMMENT = re.compile(r'^((?:[^"#]|"(?:[^"\\]|\\.)*"|(?<=\S)#)*)(?<!\S)#\s?(.*)$
 #: The next rule, what stands above it, or another section.
 _AFTER_RULE = re.compile(r"\s{0,3}\S")
 _WHO = {"owner": "The owner", "staff": "Staff on site", "device": "The device"}
+#: As many clauses as can be taken in at one reading; more stand in a list.
+_IN_A_SENTENCE = 3
 _HEAD = """\
 # Faults and the rules that find them
 
@@ -140,7 +142,7 @@ def _urgency_when(signal: str, equals: object, bits: tuple[int, ...]) -> str:
 
 def _rule(rule: Rule, catalogue: Catalogue, faults: FaultCatalogue, comments: Sequence[str]) -> str:
     items = [f"- {item}" for item in _rule_items(rule, catalogue, faults)]
-    notes = [f"- **Note**: {_sentence(comment)}" for comment in comments]
+    notes = [f"- **Note**: {_sentence(_naming_limits(comment, rule))}" for comment in comments]
     source = [f"- **Source**: {_sentence(rule.source)}"] if rule.source else []
     title = f"#### {rule.title} (`{rule.id}`)" if rule.title else f"#### `{rule.id}`"
     return "\n".join([title, "", *items, *notes, *source, ""])
@@ -149,9 +151,11 @@ def _rule(rule: Rule, catalogue: Catalogue, faults: FaultCatalogue, comments: Se
 def _rule_items(rule: Rule, catalogue: Catalogue, faults: FaultCatalogue) -> Iterator[str]:
     plain = PlainConditions(catalogue, dict(rule.limits))
     yield f"**For** {_for_devices(rule)}."
-    yield f"**Suspected** when {plain.condition(rule.when)}{_held(rule.hold_ms)}."
-    clear = plain.condition(rule.clear_when) if rule.clear_when else "that is no longer so"
-    yield f"**Over** when {clear}{_held(rule.clear_hold_ms)}."
+    yield f"**Suspected** when {_clauses(plain, rule.when, rule.hold_ms)}"
+    if rule.clear_when:
+        yield f"**Over** when {_clauses(plain, rule.clear_when, rule.clear_hold_ms)}"
+    else:
+        yield f"**Over** when that is no longer so{_held(rule.clear_hold_ms)}."
     yield _confirmation(rule, plain)
     if rule.schedule:
         yield f"**Looks** {_schedule(rule.schedule)}."
@@ -190,6 +194,15 @@ def _selected(selector: Selector) -> str:
 
 def _held(milliseconds: int) -> str:
     return f", for {length(milliseconds)}" if milliseconds else ""
+
+
+def _clauses(plain: PlainConditions, tree: Node, hold_ms: int) -> str:
+    """Return a condition and for how long it holds: a sentence's end, or a list of many clauses."""
+    every, parts = plain.parts(tree)
+    if len(parts) == 1 or clauses(tree) <= _IN_A_SENTENCE:
+        return f"{plain.condition(tree)}{_held(hold_ms)}."
+    which = "all of these are so" if every else "one of these is so"
+    return "\n".join([f"{which}{_held(hold_ms)}:", *[f"  - {_sentence(part)}" for part in parts]])
 
 
 def _confirmation(rule: Rule, plain: PlainConditions) -> str:
@@ -278,6 +291,13 @@ def _comments(rule: Rule, packs: Mapping[str, str]) -> list[str]:
             found.append(comment[2] if alone else f"{_beside(comment[1])}: {comment[2]}")
         running = alone
     return found
+
+
+def _naming_limits(comment: str, rule: Rule) -> str:
+    """Return a comment in which the limits that it explains (``low: why``) are set apart as names."""
+    for limit, _ in rule.limits:
+        comment = re.sub(rf"(^|[.,;] ){re.escape(limit)}: ", rf"\1`{limit}`: ", comment)
+    return comment
 
 
 def _rule_lines(lines: Sequence[str], first: int) -> Sequence[str]:

@@ -9,7 +9,7 @@ from rules.model import AlsoWay
 from rules.signals import load_catalogue
 
 CATALOGUE = load_catalogue()
-LIMITS = {"hot": 90.0, "spare": 10.0}
+LIMITS = {"hot": 90.0, "spare": 10.0, "often": 4.0, "none": 0.0}
 PLAIN = PlainConditions(CATALOGUE, LIMITS)
 
 
@@ -32,6 +32,7 @@ def told(text):
         ("raid.state != fact('x')", "`raid.state` is not what the device states as `x`"),
         ("cpu.temperature@0 > 85", "`cpu.temperature@0` is above 85 °C"),
         ("85 > cpu.temperature", "`cpu.temperature` is below 85 °C"),
+        ("drum.rpm >= 800", "`drum.rpm` is at least 800 a minute"),
         ("not (cpu.temperature > 85)", "`cpu.temperature` is at most 85 °C"),
         ("cpu.temperature >= limit('hot')", "`cpu.temperature` is at least 90 °C (limit `hot`)"),
         # arithmetic and choice
@@ -46,7 +47,7 @@ def told(text):
         ),
         (
             "cpu.load > (6 if fact('a') == 'b' else 4)",
-            '`cpu.load` is above 6 % if what the device states as `a` is "b", else 4 %',
+            '`cpu.load` is above (6 % if what the device states as `a` is "b", else 4 %)',
         ),
         (
             "not (door.open if leak.detected else not door.open)",
@@ -137,6 +138,42 @@ def told(text):
         ("delta(water.level, 5m) < -10", "`water.level` fell by more than 10 mm in the last 5 minutes"),
         ("delta(water.level, 5m) <= 0", "`water.level` did not rise in the last 5 minutes"),
         ("delta(water.level, 5m) == 3", "the change of `water.level` over the last 5 minutes is 3 mm"),
+        ("changes(bmc.online, 7d) <= 1", "`bmc.online` changed once at most in the last 7 days"),
+        ("increase(door.open, 7d) >= 4", "`door.open` became true 4 times or more in the last 7 days"),
+        ("increase(door.open, 7d) == 0", "`door.open` did not become true in the last 7 days"),
+        # the same against limits, of which a device may have another
+        (
+            "changes(bmc.online, 7d) >= limit('often')",
+            "`bmc.online` changed 4 times or more (limit `often`) in the last 7 days",
+        ),
+        (
+            "count(cpu.load, 1h) > limit('often')",
+            "`cpu.load` was reported more than 4 times (limit `often`) in the last hour",
+        ),
+        (
+            "not increase(door.open, 7d) >= limit('often')",
+            "`door.open` became true fewer than 4 times (limit `often`) in the last 7 days",
+        ),
+        (
+            "count(cpu.load, 1h) == limit('often')",
+            "the number of readings of `cpu.load` over the last hour is 4 (limit `often`)",
+        ),
+        (
+            "increase(disk.crc_errors, 24h) > limit('none')",
+            "`disk.crc_errors` grew by more than 0 (limit `none`) in the last day",
+        ),
+        (
+            "delta(water.level, 5m) <= -limit('spare')",
+            "`water.level` fell by at least 10 mm (limit `spare`) in the last 5 minutes",
+        ),
+        (
+            "max(door.open, 1h) > limit('none')",
+            "the largest `door.open` of the last hour is above 0 (limit `none`)",
+        ),
+        (
+            "peers(cpu.load) > limit('often')",
+            "`cpu.load` is more than 4 scaled deviations (limit `often`) from the median of its peers",
+        ),
     ],
 )  # fmt: skip
 def test_conditions_in_words(text, expected):
@@ -158,6 +195,10 @@ def test_limits_take_the_unit_of_what_they_stand_beside():
     tree = parse("cpu.temperature < limit('hot') - limit('spare')", CATALOGUE, LIMITS)
     assert PLAIN.limit_units(tree) == {"hot": "°C", "spare": "°C"}
     assert PLAIN.limit_units(parse("cpu.load * limit('hot') > 3", CATALOGUE, LIMITS)) == {}
+    part = parse("fan.rpm@1 < limit('spare') * max(fan.rpm@1, 7d)", CATALOGUE, LIMITS)
+    assert PLAIN.limit_units(part) == {}
+    either = parse("cpu.load < (limit('hot') if door.open else 5) - limit('spare')", CATALOGUE, LIMITS)
+    assert PLAIN.limit_units(either) == {"hot": "%", "spare": "%"}
 
 
 def test_spans():

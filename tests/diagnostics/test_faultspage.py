@@ -23,7 +23,7 @@ rules:
     fault: well.dry
     for_devices: {class: [pc, server], each: disk, model: ["R7*", T640], hot_swap: true}
     limits: {low: 2, step: 1}
-    # Within.
+    # low: the pump runs dry. step: of its gauge. Not low: in order.
     when: well.pressure < limit("low")  # "no" alarm
     hold: 1h
     clear_when: well.pressure > limit("low") + limit("step")
@@ -37,6 +37,17 @@ rules:
 
   # Not its own.
   - {id: other, fault: well.dry, title: Other, when: door.open}
+  - id: several
+    fault: well.dry
+    when: door.open and heater.on and leak.detected and (cpu.load > 1 or cpu.load < 0)
+    hold: 1m
+    confirm: {any_of: [{engineer: true}]}
+    clear_when: not door.open or not heater.on or not leak.detected or cpu.load == 1 and well.pressure > 1
+  - id: two
+    fault: well.dry
+    when: door.open and (cpu.load > 1 or cpu.load < 0)
+    clear_when: (not door.open or cpu.load <= 2) and not (heater.on and leak.detected)
+    confirm: {any_of: [{engineer: true}]}
 overrides:
   - {rule: well_dry, for_devices: {class: pc, site: fra1}, limits: {low: 3}}
 """
@@ -76,6 +87,15 @@ def test_every_shipped_rule_and_every_fault_stand_on_it_once():
         "- **Suspected** when `well.pressure` is below 2 bar (limit `low`), for 1 hour.",
         "- **Over** when `well.pressure` is above 2 bar (limit `low`) plus 1 bar (limit `step`).",
         "- **Over** when that is no longer so.",
+        "- **Suspected** when all of these are so, for 1 minute:",
+        "  - `leak.detected` is true.",
+        "  - `cpu.load` is above 1 % or `cpu.load` is below 0 %.",
+        "- **Over** when one of these is so:",
+        "- **Suspected** when `door.open` is true and (`cpu.load` is above 1 % or `cpu.load` is below 0 %).",
+        "- **Over** when all of these are so:",
+        "  - `door.open` is false or `cpu.load` is at most 2 %.",
+        "  - `leak.detected` is false.",
+        "  - `cpu.load` is 1 % and `well.pressure` is above 1 bar.",
         "- **Confirmed** when all of these are so:",
         "  - A person says so.",
         "  - It has not cleared for 2 hours.",
@@ -88,7 +108,7 @@ def test_every_shipped_rule_and_every_fault_stand_on_it_once():
         "- **Limits**: `low` 2 bar, `step` 1 bar.",
         "- **Limits** for PCs whose `site` is `fra1`: `low` 3 bar.",
         "- **Note**: Above the rule, in two lines.",
-        "- **Note**: Within.",
+        "- **Note**: `low`: the pump runs dry. `step`: of its gauge. Not low: in order.",
         '- **Note**: `when: well.pressure < limit("low")`: "no" alarm.',
         "- **Note**: Not its own.",
         "- **Source**: Bug #3.",
