@@ -1,5 +1,6 @@
 """How a rule goes from one evaluation of a lane to the next, and what it says on the way."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,18 @@ class Evaluated:
     clear: Int8 | None
     also: list[tuple[int, Int8]]
     steps: list[Int8]
+
+    def runs(self, lanes: Int64) -> list[int]:
+        """Return for each point the end of its run: of those of its lane at which all say the same."""
+        codes = [self.when, *[codes for _, codes in self.also], *self.steps]
+        codes += [] if self.clear is None else [self.clear]
+        turns = lanes[1:] != lanes[:-1]
+        for code in codes:
+            turns |= code[1:] != code[:-1]
+        ends = np.append(np.flatnonzero(turns) + 1, len(lanes))
+        lengths = np.diff(ends, prepend=0)
+        found: list[int] = np.repeat(ends, lengths).tolist()
+        return found
 
     def take(self, places: npt.NDArray[np.intp]) -> "Evaluated":
         """Return what they say at some of the points."""
@@ -152,6 +165,7 @@ class Life:
             [(1 << bit, codes.tolist()) for bit, codes in evaluated.also],
             [codes.tolist() for codes in evaluated.steps],
         )
+        ends = evaluated.runs(points.lane)
         place, count = 0, len(lanes)
         while place < count:
             lane = lanes[place]
@@ -159,16 +173,39 @@ class Life:
             known = not standing.quiet
             timer = self._timer(standing)
             while place < count and lanes[place] == lane:
-                if asked[place] or timer:
-                    before = len(told)
-                    self._step(standing, place, t[place], said, told)
-                    if before != len(told) or standing.state != State.QUIET:
-                        known = True
-                    timer = self._timer(standing)
-                place += 1
+                if not asked[place] and not timer:
+                    place += 1
+                    continue
+                self._step(standing, place, t[place], said, told)
+                known = known or not standing.quiet
+                timer = self._timer(standing)
+                place = self._next(standing, place, t, ends[place], said)
             if known:
                 standings.put(lane, standing, timer=timer, capacity=capacity)
         return told
+
+    def _next(self, standing: Standing, place: int, t: list[int], end: int, said: "_Said") -> int:
+        """Return the next place at which something may change.
+
+        Up to `end` all conditions say the same as at `place`, so until then only a hold that is over can
+        change anything; or the same again, where suspicion and its end are true at once.
+        """
+        if end == place + 1 or standing.flapping or standing.turns or self._turns_back(standing, place, said):
+            return place + 1
+        dues = []
+        if standing.state == State.PENDING:
+            dues.append(standing.since + self._rule.hold_ms)
+        elif standing.state == State.CLEARING:
+            dues.append(standing.since + self._rule.clear_hold_ms)
+        if standing.state >= State.SUSPECTED and said.when[place] >= 0:
+            dues += [standing.suspected_at + d for bit, d in self._held if not standing.ways & bit]
+        return bisect_left(t, min(dues), place + 1, end) if dues else end
+
+    def _turns_back(self, standing: Standing, place: int, said: "_Said") -> bool:
+        """Return whether a lane was just suspected although it is clear, or cleared although it is not."""
+        if standing.state == State.QUIET:
+            return said.when[place] == 1
+        return standing.state == State.SUSPECTED and said.clear is not None and said.clear[place] == 1
 
     def _timer(self, standing: Standing) -> bool:
         """Return whether the lane is looked at whenever its device speaks."""
