@@ -124,13 +124,33 @@ class Series:
     """
 
     def __init__(
-        self, lane: Int64, message: Int64, *, t: Int64, arrival: Int64, value: Float64, span: int
+        self,
+        lane: Int64,
+        message: Int64,
+        *,
+        t: Int64,
+        arrival: Int64,
+        value: Float64,
+        span: int,
+        once: bool,
     ) -> None:
+        """Take readings.
+
+        Args:
+            lane: ascending.
+            message: ascending in each lane.
+            t: device time.
+            arrival: ms.
+            value: nan where it is unknown.
+            span: more than there are messages.
+            once: each lane is known to stand here once.
+        """
         self.lane = lane
         self.message = message
         self.t = t
         self.arrival = arrival
         self.value = value
+        self.once = once or bool((lane[1:] != lane[:-1]).all())
         self._span = span
 
     @cached_property
@@ -156,22 +176,18 @@ class Series:
             arrival=self.arrival[chosen],
             value=self.value[chosen],
             span=self._span,
+            once=self.once,
         )
 
     @cached_property
-    def last(self) -> npt.NDArray[np.intp]:
+    def last(self) -> npt.NDArray[np.intp] | slice:
         """The place of each lane's last reading."""
-        return (
-            np.flatnonzero(np.append(self.lane[1:] != self.lane[:-1], True)) if len(self.lane) else _NOWHERE
-        )
+        return slice(None) if self.once else np.flatnonzero(np.append(self.lane[1:] != self.lane[:-1], True))
 
     @cached_property
     def begins(self) -> Bool:
         """[E] bool, the reading is its lane's first here."""
         return np.append(True, self.lane[1:] != self.lane[:-1])[: len(self.lane)]
-
-
-_NOWHERE = np.empty(0, dtype=np.intp)
 
 
 class KnownSeries:
@@ -190,7 +206,7 @@ class KnownSeries:
         if not column.windows:
             return
         own, kept = self.series, column.arrays
-        if len(own.last) == len(own.lane):
+        if own.once:
             self._before_value, self._before_time = column.known(own.lane)
             same = own.value == self._before_value
             self._stepped = ~same & ~np.isnan(self._before_value)
@@ -254,13 +270,12 @@ class KnownSeries:
             column.arrays["heard"][lanes] = own.arrival[last]
         if not column.windows:
             return
-        once = len(lanes) == len(own.lane)
         for window in column.windows.values():
             for _, buckets in window.kept:
                 entries = self._entries(window, buckets)
                 if not len(entries[0]):
                     continue
-                if once:
+                if own.once:
                     buckets.add(*entries)
                 else:
                     buckets.commit(self.grouped(window, buckets))
@@ -268,6 +283,13 @@ class KnownSeries:
         for name, array in brought.items():
             if name in column.arrays:
                 column.arrays[name][lanes] = array[last]
+
+
+def distinct(numbers: Int64) -> Int64:
+    """Return the different ones of numbers, ascending; for our sizes this is faster than `np.unique`."""
+    ranked = np.sort(numbers)
+    found: Int64 = ranked[np.append(True, ranked[1:] != ranked[:-1])[: len(ranked)]]
+    return found
 
 
 def _since(kept: dict[str, npt.NDArray[Any]], lanes: Int64) -> Int64:
@@ -328,7 +350,7 @@ class Part:
         """The devices that speak, ascending."""
         return self.row[self.begins]
 
-    @property
+    @cached_property
     def single(self) -> bool:
         """Whether no device speaks twice."""
         return len(self.begins) == len(self.row)
@@ -341,10 +363,13 @@ class Part:
         if own.empty:
             own.begin(lanes.capacity)
         t, arrival = self.t.take(message), self.arrival.take(message)
-        series = Series(lane, message, t=t, arrival=arrival, value=value, span=len(self) + 1)
+        series = Series(
+            lane, message, t=t, arrival=arrival, value=value, span=len(self) + 1, once=self.single
+        )
         if not own.derived:
-            before = np.append(NEVER, series.t[:-1])
-            before[series.begins] = own.arrays["times"][lane[series.begins]]
+            before = own.arrays["times"].take(lane)
+            if not series.once:
+                before = np.where(series.begins, before, np.append(NEVER, series.t[:-1]))
             new = series.t != before
             if not new.all():
                 series = series.take(new)
@@ -393,9 +418,9 @@ class Part:
             known.commit()
         if not column.derived:
             series = self.series[(lanes.kind, index)]
-            last = series.last
-            column.arrays["values"][series.lane[last]] = series.value[last]
-            column.arrays["times"][series.lane[last]] = series.t[last]
+            lanes_here = series.lane[series.last]
+            column.arrays["values"][lanes_here] = series.value[series.last]
+            column.arrays["times"][lanes_here] = series.t[series.last]
 
     # What was known
 
@@ -486,8 +511,7 @@ class Part:
             messages = np.flatnonzero(brings)
             children, places = lanes.children(self.row[messages])
             keys.append(children * span + messages[places])
-        key = np.sort(np.concatenate(keys))
-        key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
+        key = distinct(np.concatenate(keys))
         if not len(key):
             return None
         return self._members(lanes, Points(self, key // span, key % span))
@@ -527,8 +551,9 @@ class Part:
             return points
         span = len(self) + 1
         keys = points.lane * span + points.message
-        key = np.union1d(keys, whole.lane * span + whole.message)
-        asked = np.isin(key, keys, assume_unique=True)
+        key = distinct(np.concatenate([keys, whole.lane * span + whole.message]))
+        places = np.minimum(np.searchsorted(keys, key), max(len(keys) - 1, 0))
+        asked = keys[places] == key if len(keys) else np.zeros(len(key), dtype=np.bool_)
         return Points(self, key // span, key % span, asked=asked)
 
     def _members(self, lanes: LaneSet, points: Points) -> Points:

@@ -25,7 +25,7 @@ from rules.fingerprint import fingerprint
 from rules.lanes import NEVER, LaneSet
 from rules.lifecycle import State
 from rules.model import AlsoWay, Rule, Severity
-from rules.part import Part, Points
+from rules.part import Part, Points, distinct
 from rules.peers import PeerBook
 from rules.ruleslife import Evaluated, Life, Told
 from rules.schedules import inside
@@ -227,10 +227,11 @@ class RuleLanes:
                 self._walk(part, self._view(part, part.whole(self.lanes, timed)), findings)
             return
         places = np.flatnonzero(true | (slots >= 0))
-        lanes = np.union1d(points.lane[places], timed)
+        lanes = distinct(np.concatenate([points.lane[places], timed]))
         if not len(lanes):
             return
-        chosen = points.take(np.isin(points.lane, lanes))
+        nearest = np.minimum(np.searchsorted(lanes, points.lane), len(lanes) - 1)
+        chosen = points.take(lanes[nearest] == points.lane)
         if self._life.times and self.silences is None:
             chosen = part.join(chosen, part.whole(self.lanes, lanes))
         self._walk(part, self._view(part, chosen), findings)
@@ -285,7 +286,7 @@ class RuleLanes:
         evaluated = Evaluated(
             when=_codes(self._when, view, inside),
             clear=_codes(self._clear, view, inside) if self._clear else None,
-            also=[(bit, _codes(also, view, inside)) for bit, also in self._also],
+            also=[(bit, _truths(also, view, inside)) for bit, also in self._also],
             steps=[_codes(step, view, inside) for step in self._steps],
         )
         if part.single:
@@ -404,3 +405,9 @@ def _codes(condition: Condition, view: View, inside: Bool | None) -> Int8:
     if inside is not None:
         codes[~inside] = -1
     return codes
+
+
+def _truths(condition: Condition, view: View, inside: Bool | None) -> Int8:
+    """Return a condition as 1 where it is true, else 0."""
+    true = condition.true(view)
+    return (true if inside is None else true & inside).astype(np.int8)

@@ -21,7 +21,7 @@ class Evaluated:
     Attributes:
         when: of suspicion.
         clear: of its end; None stands for "`when` is false".
-        also: second conditions of the confirmation, each with its bit.
+        also: second conditions of the confirmation, each with its bit; 0 for unknown, too.
         steps: of severities, most severe first.
     """
 
@@ -122,8 +122,6 @@ class Life:
         What is left out: quiet lanes without suspicion, holds that run and are not over, and suspected lanes
         whose ways and severity stay what they are.
         """
-        if self._flapping is not None:
-            return np.arange(len(points))
         slots = standings.slots(points.lane)
         known = slots >= 0
         columns = standings.columns
@@ -142,7 +140,10 @@ class Life:
             if evaluated.steps:
                 present = columns["severity"][slots]
                 suspected &= _severities(evaluated.steps, present) == present
-        return np.flatnonzero(~(rests | suspected))
+        rests |= suspected
+        if self._flapping is not None:
+            rests &= ~(known & (columns["turned"][slots] | columns["flapping"][slots]))
+        return np.flatnonzero(~rests)
 
     def _ways(self, points: Points, evaluated: Evaluated, standings: Standings, slots: Int64) -> Int64:
         """Return [N] int64: the bits of the ways that hold in lanes that are suspected and stay so."""

@@ -23,6 +23,7 @@ _COLUMNS: dict[str, tuple[type, int]] = {
     "severity": (np.int8, 0),
     "flapping": (np.bool_, 0),
     "timer": (np.bool_, 0),
+    "turned": (np.bool_, 0),
 }
 
 
@@ -61,7 +62,8 @@ class Standings:
 
     Attributes:
         columns: by name, one entry a slot; ``lane`` is -1 where a slot is free, ``timer`` says that the
-            lane is looked at whenever its device speaks.
+            lane is looked at whenever its device speaks, ``turned`` that it has turned within the flapping
+            window.
     """
 
     def __init__(self) -> None:
@@ -131,7 +133,10 @@ class Standings:
             slot = self._take(lane, capacity)
         if standing.turns:
             self._turns[lane] = standing.turns
+        else:
+            self._turns.pop(lane, None)
         columns = self.columns
+        columns["turned"][slot] = bool(standing.turns)
         columns["state"][slot] = standing.state
         columns["since"][slot] = standing.since
         columns["paused"][slot] = standing.paused
