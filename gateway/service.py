@@ -21,6 +21,7 @@ from gateway.clock import Clock
 from gateway.errors import OutsideError, StoreUnavailableError
 from gateway.events import Events
 from gateway.fresh import duplicates, without
+from gateway.memory import give_back
 from gateway.mqtt.receiver import Batch, Receiver
 from gateway.pauses import Pauses
 from gateway.pipeline import Effects, Pipeline
@@ -419,6 +420,7 @@ class Service:
             self._saving = asyncio.create_task(self._finish(saving))
 
     async def _finish(self, saving: Saving) -> None:
+        give_back()
         try:
             await asyncio.to_thread(saving.wait)
         except StoreUnavailableError as error:

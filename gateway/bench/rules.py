@@ -14,7 +14,9 @@ from gateway.bench.fleet import ROUND_MS, START, Arrived, Fleet
 from gateway.bench.machine import peak_bytes, resident_bytes
 from gateway.bench.packs import BenchRules, bench_rules, rules_a_message
 from gateway.bench.profiles import PROFILES
-from gateway.state import SavedState, load_state, save_state
+from gateway.memory import give_back
+from gateway.saving import Saving
+from gateway.state import SavedState, load_state
 from rules.engine import Engine
 from rules.findings import Finding
 from rules.symbols import DeviceId, Symbols
@@ -262,6 +264,7 @@ def _taken(run: Run, before: int) -> dict[str, int]:
     """Return bytes a device: what the process grew by, and the part of it that is the engine's arrays."""
     run.suspected.clear()
     gc.collect()
+    give_back()  # as the service does whenever it saves its state
     grown = resident_bytes() - before
     arrays, _ = run.engine.snapshot()
     return {
@@ -282,13 +285,13 @@ def measure_snapshot(settings: Settings, progress: Progress) -> dict[str, Any]:
     progress(f"snapshot: {settings.warmup} rounds to fill the windows")
     run.warm_up(settings)
     progress("snapshot: saving and restoring")
-    begin = perf_counter()
-    arrays, document = run.engine.snapshot()
-    copied = {name: array.copy() for name, array in arrays.items()}
-    stopped = perf_counter() - begin
     with TemporaryDirectory() as folder:
         path = Path(folder) / "state.npz"
-        save_state(path, SavedState(0, 0, copied, document))
+        # As the service does it: a copy of the process writes, and this one goes on.
+        begin = perf_counter()
+        saving = Saving.begin(path, lambda: SavedState(0, 0, *run.engine.snapshot()))
+        stopped = perf_counter() - begin
+        saving.wait()
         saved = perf_counter() - begin
         size = path.stat().st_size
         begin = perf_counter()
@@ -306,7 +309,7 @@ def measure_snapshot(settings: Settings, progress: Progress) -> dict[str, Any]:
         "intake_stops_ms": round(stopped * 1e3, 2),
         "save_s": round(saved, 3),
         "file_bytes": size,
-        "array_bytes": sum(array.nbytes for array in copied.values()),
+        "array_bytes": sum(array.nbytes for array in state.arrays.values()),
         "restore_s": round(taken_up, 3),
         "restore_parts_s": {
             "engine": round(built, 3),

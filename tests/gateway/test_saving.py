@@ -229,7 +229,8 @@ def test_patience_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(saving_module, "PATIENCE_SECONDS", 0.0)
 
     def hung():
-        told.write_text(str(os.getpid()))
+        told.with_suffix(".new").write_text(str(os.getpid()))
+        told.with_suffix(".new").rename(told)
         gate.read_text()
 
     saving = Saving.begin(path, hung)

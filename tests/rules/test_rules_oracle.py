@@ -1,18 +1,12 @@
 """The vectorised engine equals the scalar oracle under any order of devices and split into batches."""
 
-import json
-
-import yaml
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import Oracle
+from sidebyside import MINUTE, by_lane, run_engine, run_oracle, write_pack
 
-from rules.batch import BatchBuilder
-from rules.engine import Engine, FactsUpdate
-from rules.loader import load_rules
-from rules.symbols import DeviceId, Symbols
+from rules.symbols import DeviceId
 
-MINUTE = 60_000
 DEVICES = [DeviceId("acme", "server", f"s{i}") for i in range(3)] + [DeviceId("acme", "phone", "p")]
 
 numbers = st.sampled_from(["disk.pending_sectors", "cpu.load", "fan.rpm", "cpu.temperature@0"])
@@ -137,22 +131,6 @@ facts = st.tuples(
 stories = st.lists(st.one_of(telemetry, telemetry, telemetry, telemetry, facts), max_size=40)
 
 
-def write_pack(folder, entries):
-    rules = [{"id": f"r{i}", "limits": {"top": 2}, **entry} for i, entry in enumerate(entries)]
-    plain = {"title": "A number without a unit, so that all may be compared with all"}
-    signals = {
-        "disk.pending_sectors": {**plain, "wraps": 4},
-        "cpu.load": {**plain, "period": "5m"},
-        "fan.rpm": plain,
-        "cpu.temperature": plain,
-    }
-    overrides = [{"rule": "r0", "for_devices": {"model": "M1"}, "limits": {"top": 1}}]
-    pack = {"pack": "p", "rules": rules, "signals": signals, "overrides": overrides}
-    path = folder / "p.yaml"
-    path.write_text(yaml.safe_dump(pack))
-    return load_rules([path])
-
-
 def timed(story):
     """Give every word of a story its absolute times."""
     clocks = dict.fromkeys(DEVICES, 1000 * MINUTE)
@@ -167,71 +145,30 @@ def timed(story):
         yield ("telemetry", device, clocks[device], arrival, content)
 
 
-def reborn(engine, ruleset):
-    """Return another engine, with other numbers for all names, that goes on from a snapshot."""
-    arrays, document = engine.snapshot()
-    symbols = Symbols()
-    symbols.texts.intern("something else")
-    symbols.devices.intern(DEVICES[-1])
-    successor = Engine(ruleset, symbols)
-    successor.restore({k: v.copy() for k, v in arrays.items()}, json.loads(json.dumps(document)))
-    return successor, symbols
-
-
-def run_engine(ruleset, story, cuts, restarts=()):
-    """Return the engine's findings for a story that is cut into batches after the words at `cuts`.
-
-    At `restarts`, a part of the cuts, the engine is replaced by one that was restored from a snapshot.
-    """
-    symbols = Symbols()
-    engine = Engine(ruleset, symbols)
-    out = []
-    builder, updates = BatchBuilder(symbols), []
-
-    def flush():
-        out.extend(
-            (f.kind, f.at, f.rule.id, str(f.device), f.component, f.ways, f.severity, f.changes)
-            for f in engine.apply(builder.build(), updates).findings
-        )
-
-    for index, word in enumerate(story):
-        number = symbols.devices.intern(word[1])
-        if word[0] == "facts":
-            updates.append(FactsUpdate(len(builder), number, word[3], word[2]))
-        else:
-            builder.add(number, word[2], word[3], word[4])
-        if index in cuts:
-            flush()
-            if index in restarts:
-                engine, symbols = reborn(engine, ruleset)
-            builder, updates = BatchBuilder(symbols), []
-    flush()
-    return out
-
-
-def run_oracle(ruleset, story):
-    oracle = Oracle(ruleset)
-    for word in story:
-        if word[0] == "facts":
-            oracle.facts(word[1], word[2], word[3])
-        else:
-            oracle.message(word[1], word[2], word[3], word[4])
-    return oracle.out
-
-
-def by_lane(findings):
-    """Order within a lane is meaning; order between lanes is not."""
-    return sorted(findings, key=lambda f: (f[3], f[2], f[4]))
-
-
-@settings(max_examples=400, deadline=None)
-@given(st.lists(rules, min_size=1, max_size=4), stories, st.sets(st.integers(0, 40)))
-def test_engine_equals_oracle_under_any_split(tmp_path_factory, entries, story, cuts):
-    ruleset = write_pack(tmp_path_factory.mktemp("pack"), entries)
+def assert_equal_under_any_split(folder, entries, story, cuts):
+    ruleset = write_pack(folder, entries)
     words = list(timed(story))
     assert by_lane(run_engine(ruleset, words, cuts)) == by_lane(run_oracle(ruleset, words))
 
 
+packs_of_rules = st.lists(rules, min_size=1, max_size=4)
+splits = st.sets(st.integers(0, 40))
+
+
+@settings(max_examples=60, deadline=None)
+@given(packs_of_rules, stories, splits)
+def test_engine_equals_oracle_under_any_split(tmp_path_factory, entries, story, cuts):
+    assert_equal_under_any_split(tmp_path_factory.mktemp("pack"), entries, story, cuts)
+
+
+@pytest.mark.slow
+@settings(max_examples=600, deadline=None)
+@given(packs_of_rules, stories, splits)
+def test_engine_equals_oracle_again_and_again(tmp_path_factory, entries, story, cuts):
+    assert_equal_under_any_split(tmp_path_factory.mktemp("pack"), entries, story, cuts)
+
+
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(rules, min_size=1, max_size=3), stories, st.randoms(use_true_random=False))
 def test_order_of_devices_does_not_matter(tmp_path_factory, entries, story, random):
@@ -246,6 +183,7 @@ def test_order_of_devices_does_not_matter(tmp_path_factory, entries, story, rand
     assert by_lane(run_engine(ruleset, words, set())) == by_lane(run_engine(ruleset, shuffled, set()))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(rules, min_size=1, max_size=3), stories, st.sets(st.integers(0, 40), max_size=4))
 def test_a_restored_engine_goes_on_where_the_saved_one_stood(tmp_path_factory, entries, story, cuts):

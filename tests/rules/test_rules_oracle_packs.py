@@ -5,7 +5,7 @@ import functools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_rules_oracle import MINUTE, by_lane, run_engine, run_oracle
+from sidebyside import MINUTE, by_lane, run_engine, run_oracle
 
 from rules.expression.tree import Comparison, Constant, LimitValue, SignalValue, WindowValue, walk
 from rules.loader import RuleSet, load_rules
