@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from rich.markup import escape
 
+from diagnostics.orders.model import NOT_TO_ASK
 from simulators.scoring import Score
 
 _SEVERITY = {"critical": "bold red", "major": "yellow", "minor": "cyan"}
@@ -68,10 +69,11 @@ def _row(name: str, *parts: str | None) -> str:
 
 
 def _missing(entries: list[dict[str, str]]) -> list[str]:
-    """Return what is missing, a line a reason."""
+    """Return what is missing and can be asked for, a line a reason."""
     fields: dict[str, list[str]] = {}
     for entry in entries:
-        fields.setdefault(entry["why"], []).append(entry["field"])
+        if entry["field"] not in NOT_TO_ASK:
+            fields.setdefault(entry["why"], []).append(entry["field"])
     return [_row("Missing", f"{', '.join(names)}: {why}") for why, names in fields.items()]
 
 

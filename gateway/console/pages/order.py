@@ -134,8 +134,7 @@ class _OrderSheet:
                 if self.order.fault.iris is not None:
                     iris = self.order.fault.iris
                     self._fact("IRIS", f"{iris.condition or NONE} / {iris.symptom or NONE}", "fault.iris")
-                if diagnosis.confidence is not None:  # nothing that anyone could be asked
-                    self._fact("Confidence", _percent(diagnosis.confidence), "diagnosis.confidence")
+                self._fact("Confidence", _percent(diagnosis.confidence), "diagnosis.confidence")
                 for cause in diagnosis.causes:
                     likely = "" if cause.probability is None else f", {_percent(cause.probability)}"
                     self._fact("Likely cause", f"{cause.cause}{likely}", "diagnosis.causes")
