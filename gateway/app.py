@@ -202,6 +202,7 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
         pipeline_rules=packs,
         reloads=service,
         changes=parts.feed,
+        heard=parts.pipeline,
         clock=parts.clock,
         catalogue=knowledge.ruleset.catalogue,
         listen_host=config.http.host,

@@ -107,12 +107,14 @@ class Pipeline:
             decided_at |= self._expire(int(readings.arrival[-1]), write)
         self._see(readings, changed)
         write.rejected = [*inbound.rejected, *rejected]
+        commands = self._take(write)
+        changed.update(dict.fromkeys(self._numbers(write.cases)))  # never heard of before its own cases
         write.devices = self._known.write(changed)
         return Effects(
             readings=readings,
             notices=tuple(notices),
             write=write,
-            commands=self._take(write),
+            commands=commands,
             repeated=applied.repeated,
             late=applied.late,
             decided_at=decided_at,
@@ -144,6 +146,18 @@ class Pipeline:
     def waiting_commands(self, now: int) -> list[Command]:
         """Return the commands of probes that may still be answered."""
         return self._book.waiting_commands(now)
+
+    def last_seen(self, device: DeviceId) -> int | None:
+        """Return the arrival of a device's last message, ms; None when it never spoke.
+
+        The ledger is told at most once a minute of a device that says nothing new. Any thread may ask.
+        """
+        number = self.symbols.devices.index.get(device)
+        return None if number is None else self._known.last_seen(number)
+
+    def unwritten(self) -> LedgerWrite:
+        """Return when devices were last heard of, of those of which the ledger does not know it yet."""
+        return LedgerWrite(devices=self._known.write(self._known.unwritten().tolist()))
 
     # The steps of a batch
 
@@ -209,6 +223,11 @@ class Pipeline:
         numbers, rows = np.unique(readings.device[::-1].astype(np.int64), return_index=True)
         self._known.hear(numbers, readings.arrival[len(readings) - 1 - rows])
         changed.update(dict.fromkeys(self._known.due(numbers).tolist()))
+
+    def _numbers(self, cases: Sequence[Case]) -> list[int]:
+        """Return the devices of cases."""
+        index = self.symbols.devices.index
+        return [index[DeviceId(case.tenant, case.device_class, case.device)] for case in cases]
 
     def _pursue(
         self,

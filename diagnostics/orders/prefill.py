@@ -32,7 +32,6 @@ from diagnostics.orders.subject import identify
 from diagnostics.orders.supply import needs_of, supply
 from rules.times import to_rfc3339
 
-
 #: Why an order has no confidence: a share of right diagnoses can only be learnt from what repairers found.
 NO_CONFIDENCE = "no repairers' findings are known yet from which it could be worked out"
 

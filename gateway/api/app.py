@@ -11,7 +11,7 @@ from gateway.api import operation, routes
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
 from gateway.api.queries import Queries
-from gateway.api.views import Changes, Health, Reloads, RulesView
+from gateway.api.views import Changes, Health, Heard, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
 from gateway.ports import History, Ledger
@@ -34,6 +34,7 @@ def create_app(
     health: Health,
     pipeline_rules: RulesView,
     changes: Changes,
+    heard: Heard | None = None,
     reloads: Reloads | None = None,
     clock: Clock | None = None,
     catalogue: Catalogue | None = None,
@@ -49,6 +50,7 @@ def create_app(
         health: what ``/healthz`` and ``/readyz`` say.
         pipeline_rules: what ``/api/v1/rules`` lists.
         changes: what ``/api/v1/events`` follows; `gateway.api.feed.Feed` fulfils it.
+        heard: when devices were last heard of; None takes the ledger's word, which may lag by a minute.
         reloads: what reads rule packs anew; None refuses to.
         clock: the gateway's clock; the demo's runs faster than the wall's.
         catalogue: the signals; the shipped ones when left out.
@@ -62,6 +64,7 @@ def create_app(
         rules=pipeline_rules,
         clock=clock or SystemClock(),
         catalogue=catalogue or load_catalogue(),
+        heard=heard,
     )
     app.state.health = health
     app.state.events = events
