@@ -74,6 +74,29 @@ def create_app(
     return app
 
 
+def create_waiting_app(
+    *, events: Events, health: Health, listen_host: str = "127.0.0.1", console_url: str | None = None
+) -> FastAPI:
+    """Return the application of a gateway whose stores are not open: health, metrics, else 503.
+
+    The arguments are those of `create_app`.
+    """
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    answer_with_problems(app)
+    app.include_router(operation.router)
+    app.add_api_route("/{rest:path}", _not_yet, methods=_METHODS, include_in_schema=False)
+    app.state.health = health
+    app.state.events = events
+    app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
+    return app
+
+
+async def _not_yet(request: Request) -> None:
+    """Answer what needs the stores."""
+    _, why = request.app.state.health.ready()
+    raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": "5"})
+
+
 def use_catalogue(app: FastAPI, catalogue: Catalogue) -> None:
     """Name signals by another catalogue from now on."""
     app.state.queries.catalogue = catalogue
