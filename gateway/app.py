@@ -32,6 +32,7 @@ from gateway.ports import Ledger
 from gateway.rulesview import RulePacks
 from gateway.service import FIRST_ATTEMPT, Parts, Service
 from gateway.starting import Door, Starting
+from gateway.wire.topics import commands, subscriptions
 from rules.symbols import Symbols
 from rules.times import SECOND_MS, parse_duration
 
@@ -184,7 +185,6 @@ def _clients(
     """Return the MQTT clients, and a list whose members are told when messages begin and cease to come."""
     root = config.broker.topic_root
     keepalive = parse_duration(config.broker.keepalive) // SECOND_MS
-    filters = [f"{root}/+/+/+/{leaf}" for leaf in ("telemetry", "facts", "status", "reply")]
     listening: list[Callable[[bool, int], None]] = []
 
     def tell(begun: bool, at: int) -> None:
@@ -194,11 +194,12 @@ def _clients(
     receiver = Receiver(
         address,
         client_id=config.broker.client_id,
-        filters=[*filters, *(source.topic for source in config.sources)],
+        filters=subscriptions(root, [source.topic for source in config.sources]),
         clock=clock,
         events=events,
         keepalive=keepalive,
         max_payload=config.intake.max_payload,
+        is_ours=commands(root),
         on_listening=tell,
     )
     commander = MqttCommander(
