@@ -90,6 +90,7 @@ _FELL = {
     "<": ("fell", "fell by more than"),
     "<=": ("did not rise", "fell by at least"),
 }
+_RATES = {"1/s": "a second", "1/min": "a minute", "1/h": "an hour"}
 _AWAY = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least"}
 
 
@@ -110,8 +111,8 @@ def length(milliseconds: int) -> str:
 
 def amount(value: float, unit: Unit) -> str:
     """Return a number with its unit, if it has one."""
-    if isinstance(unit, str) and unit.startswith("1/"):
-        return f"{shown(value)} {'a second' if unit == '1/s' else 'an hour'}"
+    if isinstance(unit, str) and unit in _RATES:
+        return f"{shown(value)} {_RATES[unit]}"
     return f"{shown(value)} {unit}" if isinstance(unit, str) and unit else shown(value)
 
 

@@ -15,6 +15,7 @@ from diagnostics import wording
 from diagnostics.case import Case, Command
 from diagnostics.casebook import CaseBook, RuleLane
 from diagnostics.decision import Reason
+from diagnostics.explaining import explanation
 from diagnostics.faults import FaultCatalogue
 from diagnostics.orders.policy import OrderPolicies, decide
 from diagnostics.orders.prefill import order_id, prefill
@@ -280,7 +281,8 @@ class Pipeline:
         for verdict in self._book.take_verdicts():
             case, rule = verdict.case, verdict.rule
             device = DeviceId(case.tenant, case.device_class, case.device)
-            facts = self._known.facts(self.symbols.devices.index[device])
+            number_of = self.symbols.devices.index[device]
+            facts = self._known.facts(number_of)
             fault = self._faults.get(case.fault)
             against = decide(case, fault, self._registry, self._settings.policies, facts=facts)
             if against is not None:
@@ -292,7 +294,9 @@ class Pipeline:
                 prefill(
                     case=case,
                     confirmed_by=verdict.confirmed_by,
-                    explanation=wording.explanation(case, rule),
+                    explanation=explanation(
+                        case, rule, self.ruleset.catalogue, {**(self._registered(number_of) or {}), **facts}
+                    ),
                     confidence=None,
                     facts=facts,
                     registry=self._registry,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from diagnostics.naming import part_words
 from diagnostics.wording import shown
 from gateway.errors import UserError
 from gateway.loading import Knowledge
@@ -48,7 +49,8 @@ def explanation_lines(
             told.add(decision.case_id)
             case = ledger.case(decision.case_id)
             if case is not None:
-                part = f" ({case.component})" if case.component else ""
+                named = part_words(case.component, (one.signal for one in case.evidence))
+                part = f" ({named})" if named else ""
                 order = f", order {case.order_id}" if case.order_id else ", no order"
                 yield ""
                 yield f"{case.title}{part}, {case.fault}: {case.state}{order}; because: {case.reason}"

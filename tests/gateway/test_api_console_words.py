@@ -4,13 +4,13 @@ import pytest
 
 from diagnostics.case import Case, CaseState, Probe
 from diagnostics.decision import Reason
+from diagnostics.naming import part_words
 from gateway.console.charts import nice_range, options
 from gateway.console.panels import Line, Marker, Panel, Span, panels_of
 from gateway.console.words import (
     REASONS,
     action_words,
     number_words,
-    part_words,
     signal_words,
     unit_of,
     value_words,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from nicegui import ui
 
+from diagnostics.naming import part_words
 from diagnostics.orders.model import OrderEvidence, ServiceOrder
 from gateway.console.frame import Desk, frame
 from gateway.console.links import case_path, device_path
@@ -17,7 +18,6 @@ from gateway.console.words import (
     action_words,
     class_words,
     number_words,
-    part_words,
     signal_words,
     state_words,
     unit_of,
