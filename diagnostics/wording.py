@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from diagnostics.case import Case, Evidence, Probe, Severity
+from diagnostics.case import Case, Probe, Severity
 from diagnostics.decision import Reason, Scalar
 from rules.model import AlsoWay, HeldWay, ProbeWay, Rule
 from rules.times import format_duration, to_rfc3339
@@ -36,7 +36,8 @@ def part_of(component: str, rule: Rule) -> str:
     return f"{rule.each} {component}"
 
 
-def _named(case: Case, rule: Rule) -> str:
+def named(case: Case, rule: Rule) -> str:
+    """Return what a case is called, with the part that it is about."""
     part = part_of(case.component, rule)
     return f"{case.title} ({part})" if part else case.title
 
@@ -45,7 +46,7 @@ def suspected(case: Case, rule: Rule, reopened: bool) -> str:
     """Return why a fault is suspected and what is waited for."""
     held = f" for {format_duration(rule.hold_ms)}" if rule.hold_ms else ""
     begin = "Suspected again while its order is open" if reopened else "Suspected"
-    text = f"{begin}: {_named(case, rule)}. Rule {rule.id} was true{held}: {rule.text}."
+    text = f"{begin}: {named(case, rule)}. Rule {rule.id} was true{held}: {rule.text}."
     if rule.confirm is None:
         return text
     words = {
@@ -57,20 +58,6 @@ def suspected(case: Case, rule: Rule, reopened: bool) -> str:
         words[type(way)](way) if type(way) in words else "an engineer says so" for way in rule.confirm.ways
     ]
     return f"{text} An order waits until {(' and ' if rule.confirm.every else ' or ').join(ways)}."
-
-
-def explanation(case: Case, rule: Rule) -> str:
-    """Return what was seen, for the technician who reads the order."""
-    seen = "; ".join(_seen(evidence) for evidence in case.evidence if evidence.rule == rule.id)
-    held = f" for {format_duration(rule.hold_ms)}" if rule.hold_ms else ""
-    return f"{_named(case, rule)}. Seen{held}: {seen or 'no single value'}. Rule {rule.id}."
-
-
-def _seen(evidence: Evidence) -> str:
-    """Return a value with the number that it was held against; words speak for themselves."""
-    text, limit = f"{evidence.signal} {shown(evidence.value)}", evidence.limit
-    measured = isinstance(limit, int | float) and not isinstance(limit, bool)
-    return f"{text} (limit {shown(limit)})" if measured else text
 
 
 def shown(value: Scalar) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI
 
-from gateway.api.app import create_app, use_catalogue
+from gateway.api.app import create_app, create_waiting_app, use_catalogue
 from gateway.api.feed import Feed
 from gateway.clock import Clock
 from gateway.config import Config
@@ -31,6 +31,8 @@ from gateway.pauses import Pauses
 from gateway.ports import Ledger
 from gateway.rulesview import RulePacks
 from gateway.service import FIRST_ATTEMPT, Parts, Service
+from gateway.starting import Door, Starting
+from gateway.wire.topics import commands, subscriptions
 from rules.symbols import Symbols
 from rules.times import SECOND_MS, parse_duration
 
@@ -80,15 +82,20 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         make_folder(config)
         http = _bound(config)
         stack.callback(http.close)
+        starting = Starting()
+        door = Door(_waiting_application(config, starting, events))
+        serving = asyncio.create_task(http.serve(door))
+        stack.push_async_callback(http.stop, serving)
         broker_url = config.broker.url
         broker = None
         if broker_url == "embedded":
+            starting.waits_for = "the embedded broker does not answer yet"
             broker = await stack.enter_async_context(EmbeddedBroker(config.data_dir))
             broker_url = broker.url
         address = BrokerAddress.of(
             broker_url, username=config.broker.username, password=config.broker_password()
         )
-        history = await _open(lambda: DuckDbHistory(config.history_path), "history", events)
+        history = await _open(lambda: DuckDbHistory(config.history_path), "history", events, starting)
         stack.callback(history.close)
         ledger = await _open(
             lambda: SqlLedger(
@@ -96,6 +103,7 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
             ),
             "ledger",
             events,
+            starting,
         )
         stack.callback(ledger.close)
         symbols = Symbols()
@@ -117,8 +125,10 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         )
         service = Service(parts)
         listening.append(service.listening)
-        serving = asyncio.create_task(http.serve(_application(config, knowledge, parts, service)))
-        stack.push_async_callback(http.stop, serving)
+        application = _application(config, knowledge, parts, service)
+        await stack.enter_async_context(application.router.lifespan_context(application))
+        stack.push_async_callback(http.stop, serving)  # before what it answers from is closed
+        door.open(application)
         stack.callback(parts.feed.close)
         _announce(stack, config.data_dir, http.url, events)
         background = [commander.run(), *([broker.watch()] if broker else [])]
@@ -150,16 +160,23 @@ def _bound(config: Config) -> HttpServer:
         raise UserError(f"{config.place('http.listen')}: {config.http.listen}: {error.strerror}") from None
 
 
-async def _open(action: Callable[[], T], what: str, events: Events) -> T:
+async def _open(action: Callable[[], T], what: str, events: Events, starting: Starting) -> T:
     """Open a store, again and again until it is there."""
-    pauses = Pauses(FIRST_ATTEMPT)
+    pauses, failed = Pauses(FIRST_ATTEMPT), False
+    starting.waits_for = f"the {what} is being opened"
     while True:
         try:
-            return await asyncio.to_thread(action)
+            opened = await asyncio.to_thread(action)
         except StoreUnavailableError as error:
+            failed = True
+            starting.waits_for = f"the {what} cannot be opened: {error}"
             pause = pauses.take()
             events.outage(what=what, detail=str(error), retry_in=pause)
             await asyncio.sleep(pause)
+        else:
+            if failed:
+                events.restored(what=what)
+            return opened
 
 
 def _clients(
@@ -168,7 +185,6 @@ def _clients(
     """Return the MQTT clients, and a list whose members are told when messages begin and cease to come."""
     root = config.broker.topic_root
     keepalive = parse_duration(config.broker.keepalive) // SECOND_MS
-    filters = [f"{root}/+/+/+/{leaf}" for leaf in ("telemetry", "facts", "status", "reply")]
     listening: list[Callable[[bool, int], None]] = []
 
     def tell(begun: bool, at: int) -> None:
@@ -178,17 +194,28 @@ def _clients(
     receiver = Receiver(
         address,
         client_id=config.broker.client_id,
-        filters=[*filters, *(source.topic for source in config.sources)],
+        filters=subscriptions(root, [source.topic for source in config.sources]),
         clock=clock,
         events=events,
         keepalive=keepalive,
         max_payload=config.intake.max_payload,
+        is_ours=commands(root),
         on_listening=tell,
     )
     commander = MqttCommander(
         address, client_id=config.broker.client_id, root=root, events=events, keepalive=keepalive
     )
     return receiver, commander, listening
+
+
+def _waiting_application(config: Config, starting: Starting, events: Events) -> FastAPI:
+    """Return what answers until the stores are open."""
+    return create_waiting_app(
+        events=events,
+        health=starting,
+        listen_host=config.http.host,
+        console_url=config.http.console_url,
+    )
 
 
 def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Service) -> FastAPI:
@@ -202,6 +229,7 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
         pipeline_rules=packs,
         reloads=service,
         changes=parts.feed,
+        heard=parts.pipeline,
         clock=parts.clock,
         catalogue=knowledge.ruleset.catalogue,
         listen_host=config.http.host,

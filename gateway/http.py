@@ -6,7 +6,7 @@ import socket
 from collections.abc import Generator
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 #: Seconds that open requests get at the end.
 _GRACE_SECONDS = 1
@@ -47,21 +47,20 @@ class HttpServer:
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._server: _Server | None = None
 
-    async def serve(self, app: FastAPI) -> None:
-        """Answer until stopped."""
+    async def serve(self, app: ASGIApp) -> None:
+        """Answer until stopped. The caller begins and ends the application's lifespan."""
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         self._server = _Server(config)
-        try:
-            await self._server.serve(sockets=[self._socket])
-        except asyncio.CancelledError:
-            # Else the application's lifespan outlives the server, and falls with the loop and a traceback.
-            await self._server.lifespan.shutdown()
-            raise
+        await self._server.serve(sockets=[self._socket])
 
     async def stop(self, serving: "asyncio.Task[None]") -> None:
-        """End, giving open requests a moment."""
+        """End, giving open requests a moment; once it has ended, nothing more happens."""
         try:
             if self._server is not None:
                 self._server.should_exit = True

@@ -58,6 +58,15 @@ class KnownDevices:
         chosen: Int64 = numbers[new | old]
         return chosen
 
+    def last_seen(self, number: int) -> int | None:
+        """Return the arrival of a device's last message, ms; None when it never spoke. Any thread may ask."""
+        columns = self._last_seen
+        return int(columns[number]) if number < len(columns) and columns[number] != _NEVER else None
+
+    def unwritten(self) -> Int64:
+        """Return the devices that spoke again since the ledger was told of them."""
+        return np.flatnonzero(self._last_seen > self._written)
+
     def facts(self, number: int) -> dict[str, object]:
         """Return what a device has said of itself, a copy."""
         facts: dict[str, object] = json.loads(self._lines[number])[len(DeviceId._fields)]
@@ -102,18 +111,21 @@ class KnownDevices:
         return {
             "known/lines": np.frombuffer(b"\n".join(self._lines), dtype=np.uint8),
             "known/last_seen": self._last_seen[:size],
+            "known/written": self._written[:size],
             "known/online": self._online[:size],
         }
 
     def restore(self, arrays: Arrays) -> None:
         """Take up what was saved."""
+        written = arrays.get("known/written", arrays["known/last_seen"])  # which older states lack
         for row, line in enumerate(arrays["known/lines"].tobytes().split(b"\n")):
             if not line:
                 continue
             number = self._symbols.devices.intern(DeviceId(*json.loads(line)[: len(DeviceId._fields)]))
             self._reserve()
             self._lines[number] = line
-            self._last_seen[number] = self._written[number] = arrays["known/last_seen"][row]
+            self._last_seen[number] = arrays["known/last_seen"][row]
+            self._written[number] = written[row]
             self._online[number] = arrays["known/online"][row]
 
     def _reserve(self) -> None:

@@ -15,6 +15,7 @@ from diagnostics import wording
 from diagnostics.case import Case, Command
 from diagnostics.casebook import CaseBook, RuleLane
 from diagnostics.decision import Reason
+from diagnostics.explaining import explanation
 from diagnostics.faults import FaultCatalogue
 from diagnostics.orders.policy import OrderPolicies, decide
 from diagnostics.orders.prefill import order_id, prefill
@@ -107,12 +108,14 @@ class Pipeline:
             decided_at |= self._expire(int(readings.arrival[-1]), write)
         self._see(readings, changed)
         write.rejected = [*inbound.rejected, *rejected]
+        commands = self._take(write)
+        changed.update(dict.fromkeys(self._numbers(write.cases)))  # never heard of before its own cases
         write.devices = self._known.write(changed)
         return Effects(
             readings=readings,
             notices=tuple(notices),
             write=write,
-            commands=self._take(write),
+            commands=commands,
             repeated=applied.repeated,
             late=applied.late,
             decided_at=decided_at,
@@ -144,6 +147,18 @@ class Pipeline:
     def waiting_commands(self, now: int) -> list[Command]:
         """Return the commands of probes that may still be answered."""
         return self._book.waiting_commands(now)
+
+    def last_seen(self, device: DeviceId) -> int | None:
+        """Return the arrival of a device's last message, ms; None when it never spoke.
+
+        The ledger is told at most once a minute of a device that says nothing new. Any thread may ask.
+        """
+        number = self.symbols.devices.index.get(device)
+        return None if number is None else self._known.last_seen(number)
+
+    def unwritten(self) -> LedgerWrite:
+        """Return when devices were last heard of, of those of which the ledger does not know it yet."""
+        return LedgerWrite(devices=self._known.write(self._known.unwritten().tolist()))
 
     # The steps of a batch
 
@@ -210,6 +225,11 @@ class Pipeline:
         self._known.hear(numbers, readings.arrival[len(readings) - 1 - rows])
         changed.update(dict.fromkeys(self._known.due(numbers).tolist()))
 
+    def _numbers(self, cases: Sequence[Case]) -> list[int]:
+        """Return the devices of cases."""
+        index = self.symbols.devices.index
+        return [index[DeviceId(case.tenant, case.device_class, case.device)] for case in cases]
+
     def _pursue(
         self,
         findings: Sequence[Finding],
@@ -261,7 +281,8 @@ class Pipeline:
         for verdict in self._book.take_verdicts():
             case, rule = verdict.case, verdict.rule
             device = DeviceId(case.tenant, case.device_class, case.device)
-            facts = self._known.facts(self.symbols.devices.index[device])
+            number_of = self.symbols.devices.index[device]
+            facts = self._known.facts(number_of)
             fault = self._faults.get(case.fault)
             against = decide(case, fault, self._registry, self._settings.policies, facts=facts)
             if against is not None:
@@ -273,7 +294,9 @@ class Pipeline:
                 prefill(
                     case=case,
                     confirmed_by=verdict.confirmed_by,
-                    explanation=wording.explanation(case, rule),
+                    explanation=explanation(
+                        case, rule, self.ruleset.catalogue, {**(self._registered(number_of) or {}), **facts}
+                    ),
                     confidence=None,
                     facts=facts,
                     registry=self._registry,

@@ -253,6 +253,8 @@ class Service:
                 task.cancel()
         if not self._ahead:
             await self._save()
+            unwritten = self._pipeline.unwritten()
+            await self._keep_trying(lambda: self._parts.ledger.commit(unwritten), "ledger", stop)
 
     async def _drain(self, stop: asyncio.Event) -> None:
         receiver = self._parts.receiver

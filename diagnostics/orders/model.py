@@ -20,6 +20,9 @@ class OrderState(StrEnum):
     REJECTED = "rejected"
 
 
+#: Fields of `missing` about which nobody who handles the order can be asked; they concern every order alike.
+NOT_TO_ASK = frozenset({"diagnosis.confidence"})
+
 #: An order in one of these is over; every other one is open.
 ENDED_ORDER_STATES = frozenset(
     {OrderState.RESOLVED, OrderState.CLOSED, OrderState.CANCELLED, OrderState.REJECTED}
@@ -249,6 +252,11 @@ class ServiceOrder(Section):
     def is_open(self) -> bool:
         """Whether the order is still to be done."""
         return self.state not in ENDED_ORDER_STATES
+
+    @property
+    def to_ask(self) -> list[Missing]:
+        """What is missing and someone can be asked: `missing` without `NOT_TO_ASK`."""
+        return [entry for entry in self.missing if entry.field not in NOT_TO_ASK]
 
     def graded(self, severity: Literal["minor", "major", "critical"]) -> "ServiceOrder":
         """Return the order with another severity of its fault."""

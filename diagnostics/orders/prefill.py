@@ -32,6 +32,9 @@ from diagnostics.orders.subject import identify
 from diagnostics.orders.supply import needs_of, supply
 from rules.times import to_rfc3339
 
+#: Why an order has no confidence: a share of right diagnoses can only be learnt from what repairers found.
+NO_CONFIDENCE = "no repairers' findings are known yet from which it could be worked out"
+
 
 def order_id(case: Case) -> str:
     """Return ``SO-`` and 12 letters and digits, derived from device, component, fault and onset.
@@ -122,6 +125,7 @@ def prefill(
         gaps=gaps,
     )
     costs = estimate(supply=supplied, assignment=assignment, minutes=service.minutes, payer=payer, gaps=gaps)
+    gaps.require("diagnosis.confidence", confidence, NO_CONFIDENCE)
     number = order_id(case)
     return ServiceOrder(
         order_id=number,

@@ -11,7 +11,7 @@ from gateway.api import operation, routes
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
 from gateway.api.queries import Queries
-from gateway.api.views import Changes, Health, Reloads, RulesView
+from gateway.api.views import Changes, Health, Heard, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
 from gateway.ports import History, Ledger
@@ -34,6 +34,7 @@ def create_app(
     health: Health,
     pipeline_rules: RulesView,
     changes: Changes,
+    heard: Heard | None = None,
     reloads: Reloads | None = None,
     clock: Clock | None = None,
     catalogue: Catalogue | None = None,
@@ -49,6 +50,7 @@ def create_app(
         health: what ``/healthz`` and ``/readyz`` say.
         pipeline_rules: what ``/api/v1/rules`` lists.
         changes: what ``/api/v1/events`` follows; `gateway.api.feed.Feed` fulfils it.
+        heard: when devices were last heard of; None takes the ledger's word, which may lag by a minute.
         reloads: what reads rule packs anew; None refuses to.
         clock: the gateway's clock; the demo's runs faster than the wall's.
         catalogue: the signals; the shipped ones when left out.
@@ -62,6 +64,7 @@ def create_app(
         rules=pipeline_rules,
         clock=clock or SystemClock(),
         catalogue=catalogue or load_catalogue(),
+        heard=heard,
     )
     app.state.health = health
     app.state.events = events
@@ -69,6 +72,29 @@ def create_app(
     app.state.reloads = reloads
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
     return app
+
+
+def create_waiting_app(
+    *, events: Events, health: Health, listen_host: str = "127.0.0.1", console_url: str | None = None
+) -> FastAPI:
+    """Return the application of a gateway whose stores are not open: health, metrics, else 503.
+
+    The arguments are those of `create_app`.
+    """
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    answer_with_problems(app)
+    app.include_router(operation.router)
+    app.add_api_route("/{rest:path}", _not_yet, methods=_METHODS, include_in_schema=False)
+    app.state.health = health
+    app.state.events = events
+    app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
+    return app
+
+
+async def _not_yet(request: Request) -> None:
+    """Answer what needs the stores."""
+    _, why = request.app.state.health.ready()
+    raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": "5"})
 
 
 def use_catalogue(app: FastAPI, catalogue: Catalogue) -> None:

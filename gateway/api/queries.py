@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from diagnostics.case import Case, CaseEvent, CaseState
 from diagnostics.decision import Decision
 from diagnostics.orders.model import OrderState, ServiceOrder
-from gateway.api.views import RulesView
+from gateway.api.views import Heard, RulesView
 from gateway.clock import Clock
 from gateway.errors import UserError
 from gateway.ports import DeviceRecord, History, Ledger, Page, Quarantined, StoredReading
@@ -63,13 +63,21 @@ class Queries:
     """Reads of ledger, history and rules."""
 
     def __init__(
-        self, *, ledger: Ledger, history: History, rules: RulesView, clock: Clock, catalogue: Catalogue
+        self,
+        *,
+        ledger: Ledger,
+        history: History,
+        rules: RulesView,
+        clock: Clock,
+        catalogue: Catalogue,
+        heard: Heard | None = None,
     ) -> None:
         self.ledger = ledger
         self.history = history
         self.rules = rules
         self.clock = clock
         self.catalogue = catalogue
+        self._heard = heard
 
     def now(self) -> int:
         """Return the gateway's time, ms since 1970 UTC."""
@@ -136,7 +144,8 @@ class Queries:
         limit: int = 100,
     ) -> Page[DeviceRecord]:
         """Return the devices that ever spoke, by name."""
-        return self.ledger.devices(tenant=tenant, device_class=device_class, cursor=cursor, limit=limit)
+        page = self.ledger.devices(tenant=tenant, device_class=device_class, cursor=cursor, limit=limit)
+        return Page([self._as_heard(record) for record in page.items], page.next)
 
     def search_devices(
         self, find: str, *, device_class: str | None = None, limit: int = 100
@@ -147,14 +156,15 @@ class Queries:
         for record in self._every_device(device_class=device_class):
             haystack = " ".join((str(record.id), *map(str, record.facts.values()))).lower()
             if all(word in haystack for word in words):
-                found.append(record)
+                found.append(self._as_heard(record))
                 if len(found) == limit:
                     break
         return found
 
     def device(self, device: DeviceId) -> DeviceRecord | None:
         """Return one device, None when it never spoke."""
-        return self.ledger.device(device)
+        record = self.ledger.device(device)
+        return None if record is None else self._as_heard(record)
 
     def telemetry(
         self,
@@ -218,6 +228,11 @@ class Queries:
             devices=_count(lambda cursor: self.ledger.devices(cursor=cursor, limit=SCAN_PAGE)),
             quarantined=Count(newest[0].number if newest else 0),
         )
+
+    def _as_heard(self, record: DeviceRecord) -> DeviceRecord:
+        """Return what the ledger has of a device, with the arrival of its last message."""
+        heard = None if self._heard is None else self._heard.last_seen(record.id)
+        return record if heard is None else replace(record, last_seen=max(record.last_seen, heard))
 
     def _every_device(
         self, *, tenant: str | None = None, device_class: str | None = None

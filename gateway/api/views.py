@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Literal, NamedTuple, Protocol
 
 from gateway.rulechange import RuleChange
+from rules.symbols import DeviceId
 
 
 class Health(Protocol):
@@ -15,6 +16,14 @@ class Health(Protocol):
 
     def ready(self) -> tuple[bool, str]:
         """Whether it is subscribed at the broker and recovered, and what is still missing if not."""
+        ...
+
+
+class Heard(Protocol):
+    """When devices were last heard of, to the message; the ledger may lag behind."""
+
+    def last_seen(self, device: DeviceId) -> int | None:
+        """Return the arrival of a device's last message, ms; None when it never spoke. On any thread."""
         ...
 
 

@@ -184,6 +184,7 @@ def explain(
 ) -> None:
     """Say why an order was opened, or why not: the ledger in plain words."""
     from gateway.cli.explaining import explanation_lines
+    from gateway.cli.history import heard_of
     from gateway.ledger.store import SqlLedger
     from gateway.loading import load_knowledge
 
@@ -192,7 +193,7 @@ def explain(
     knowledge = load_knowledge(loaded)
     ledger = SqlLedger.open_readonly(f"sqlite:///{loaded.ledger_path}")
     try:
-        for line in explanation_lines(ledger, knowledge, asked, fault):
+        for line in explanation_lines(ledger, knowledge, asked, fault, heard=heard_of(loaded, asked)):
             print(line)
     finally:
         ledger.close()

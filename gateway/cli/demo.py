@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import sys
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from gateway.app import Gateway, running_gateway
+from gateway.cli.demofolder import demo_folder
 from gateway.cli.papers import order_lines, score_lines
 from gateway.cli.running import unless_stopped
 from gateway.clock import Clock, ScaledClock, SystemClock
@@ -53,7 +53,7 @@ async def demo(settings: DemoSettings, stop: asyncio.Event) -> None:
     with contextlib.ExitStack() as stack:
         folder = settings.data_dir
         if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forewarn-demo-")))
+            folder = stack.enter_context(demo_folder())
         elif folder.exists() and any(folder.iterdir()):
             raise UserError(f"--data-dir: expected a new or empty folder, {folder} is not")
         await _run(settings, folder, stop)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from diagnostics.naming import part_words
 from diagnostics.wording import shown
 from gateway.errors import UserError
 from gateway.loading import Knowledge
@@ -14,9 +15,16 @@ from rules.times import to_rfc3339
 
 
 def explanation_lines(
-    ledger: Ledger, knowledge: Knowledge, device: DeviceId, fault: str | None
+    ledger: Ledger, knowledge: Knowledge, device: DeviceId, fault: str | None, *, heard: int | None = None
 ) -> Iterator[str]:
     """Yield why orders were opened for a device, and why not.
+
+    Args:
+        ledger: what was decided.
+        knowledge: the rules and faults that are loaded.
+        device: whose decisions.
+        fault: only of this one.
+        heard: arrival of the device's last message as a running gateway knows it, ms; the ledger may lag.
 
     Raises:
         UserError: `fault` is none that a rule looks for or the catalogue knows.
@@ -32,15 +40,17 @@ def explanation_lines(
             raise UserError(
                 f"--fault: expected a fault that is known, got {fault!r}{spelled_like(fault, known)}"
             )
+    last_seen = max(record.last_seen, heard or 0)
     model = record.facts.get("model")
-    yield f"{device}{f', {model}' if model else ''}, last heard of at {to_rfc3339(record.last_seen)}"
+    yield f"{device}{f', {model}' if model else ''}, last heard of at {to_rfc3339(last_seen)}"
     told: set[str] = set()
     for decision in decisions:
         if decision.case_id not in told:
             told.add(decision.case_id)
             case = ledger.case(decision.case_id)
             if case is not None:
-                part = f" ({case.component})" if case.component else ""
+                named = part_words(case.component, (one.signal for one in case.evidence))
+                part = f" ({named})" if named else ""
                 order = f", order {case.order_id}" if case.order_id else ", no order"
                 yield ""
                 yield f"{case.title}{part}, {case.fault}: {case.state}{order}; because: {case.reason}"

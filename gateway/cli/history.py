@@ -48,6 +48,18 @@ def _running_gateway(config: Config) -> str | None:
         return None
 
 
+def heard_of(config: Config, device: DeviceId) -> int | None:
+    """Return the arrival of a device's last message as the running gateway knows it, ms, or None."""
+    url = _running_gateway(config)
+    if url is None:
+        return None
+    try:
+        answer = httpx.get(f"{url}/api/v1/devices/{device}", timeout=5)
+        return parse_instant(answer.raise_for_status().json()["last_seen"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None  # the word of one that was killed
+
+
 def _ask(
     url: str, device: DeviceId, *, signal: str | None, start: int | None, end: int | None
 ) -> list[StoredReading]:

@@ -4,6 +4,8 @@ from typing import Any, cast
 
 from rich.markup import escape
 
+from diagnostics.naming import part_words
+from diagnostics.orders.model import NOT_TO_ASK
 from simulators.scoring import Score
 
 _SEVERITY = {"critical": "bold red", "major": "yellow", "minor": "cyan"}
@@ -24,7 +26,7 @@ def order_lines(document: dict[str, object]) -> list[str]:
             device["model"],
             device["serial"] and f"serial {device['serial']}",
         ),
-        _row("Faulty", *_faulty(device)),
+        _row("Faulty", *_faulty(device, order["diagnosis"]["evidence"])),
         _row("Why", order["diagnosis"]["explanation"]),
     ]
     lines += [
@@ -68,16 +70,18 @@ def _row(name: str, *parts: str | None) -> str:
 
 
 def _missing(entries: list[dict[str, str]]) -> list[str]:
-    """Return what is missing, a line a reason."""
+    """Return what is missing and can be asked for, a line a reason."""
     fields: dict[str, list[str]] = {}
     for entry in entries:
-        fields.setdefault(entry["why"], []).append(entry["field"])
+        if entry["field"] not in NOT_TO_ASK:
+            fields.setdefault(entry["why"], []).append(entry["field"])
     return [_row("Missing", f"{', '.join(names)}: {why}") for why, names in fields.items()]
 
 
-def _faulty(device: dict[str, Any]) -> tuple[str | None, ...]:
+def _faulty(device: dict[str, Any], evidence: list[dict[str, Any]]) -> tuple[str | None, ...]:
     part = device["part"] or {"model": None, "serial": None}
-    return (device["component"], part["model"], part["serial"] and f"serial {part['serial']}")
+    component = device["component"] and part_words(device["component"], (one["signal"] for one in evidence))
+    return (component, part["model"], part["serial"] and f"serial {part['serial']}")
 
 
 def _stock(part: dict[str, Any]) -> str | None:

@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
 from diagnostics.decision import Scalar
-from gateway.console.panels import Line, Marker, Panel
+from gateway.console.panels import Line, Marker, Panel, Span
 from gateway.console.parts import box, text
 from gateway.console.words import value_words
 
@@ -17,6 +17,12 @@ from gateway.console.words import value_words
 LINE_COLOURS = ("#2f8f9d", "#c77d2e", "#7a6fc0", "#5b9a4a", "#c2577a", "#8a8f98")
 MARKER_COLOURS = {"suspected": "#c98a1b", "reopened": "#c98a1b", "confirmed": "#d0483c"}
 QUIET = "#8a929b"
+
+#: Where the word of a vertical line stands, as the chart library calls it: left and right of the line.
+BEFORE, BEHIND = "insideEndTop", "insideEndBottom"
+#: What a word that runs along its line takes of a chart's width on a phone: 14 of 260 pixels, and some air.
+LABEL_ROOM = 0.06
+
 GRID = "rgba(128, 136, 145, 0.18)"
 LIMIT = "#d0483c"
 
@@ -141,7 +147,7 @@ def _series(panel: Panel, number: int, line: Line) -> dict[str, object]:
             "silent": True,
             "symbol": "none",
             "animation": False,
-            "data": [*_marker_lines(panel.markers), *_limit_lines(panel)],
+            "data": [*_marker_lines(panel), *_limit_lines(panel)],
         }
     return series
 
@@ -150,20 +156,42 @@ def _drawn(value: Scalar) -> Scalar:
     return int(value) if isinstance(value, bool) else value
 
 
-def _marker_lines(markers: Iterable[Marker]) -> list[dict[str, object]]:
+def _marker_lines(panel: Panel) -> list[dict[str, object]]:
     return [
         {
             "xAxis": marker.at,
             "lineStyle": {"color": MARKER_COLOURS.get(marker.word, QUIET), "type": "solid", "width": 1},
             "label": {
+                "show": side is not None,
                 "formatter": marker.word,
-                "position": "insideEndTop",
+                "position": side or BEFORE,
                 "color": MARKER_COLOURS.get(marker.word, QUIET),
                 "fontSize": 10,
             },
         }
-        for marker in markers
+        for marker, side in zip(panel.markers, label_sides(panel.markers, panel.span), strict=True)
     ]
+
+
+def label_sides(markers: Sequence[Marker], span: Span) -> list[str | None]:
+    """Return on which side of its line each marker's word stands, so that none lies on another.
+
+    Before its line where there is room, else behind it, else nowhere: the timeline has it too. `markers`
+    are in order of time.
+    """
+    room = (span.end - span.start) * LABEL_ROOM
+    sides: list[str | None] = []
+    taken = float("-inf")  # up to where words stand
+    for marker in markers:
+        if marker.at - room >= taken:
+            sides.append(BEFORE)
+            taken = marker.at
+        elif marker.at >= taken:
+            sides.append(BEHIND)
+            taken = marker.at + room
+        else:
+            sides.append(None)
+    return sides
 
 
 def _limit_lines(panel: Panel) -> list[dict[str, object]]:

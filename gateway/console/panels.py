@@ -104,7 +104,7 @@ def evidence_panels(queries: Queries, case: Case, events: Sequence[CaseEvent]) -
     start = max(case.onset - max(LEAD_MS, (end - case.onset) // 3), end - LONGEST_MS)
     span = Span.of(start, end + (end - start) // 20)
     limits = {evidence.signal: evidence.limit for evidence in case.evidence}
-    markers = tuple(Marker(event.at, event.event) for event in events)
+    markers = tuple(Marker(event.at, event.event) for event in sorted(events, key=lambda event: event.at))
     readings = {
         signal: queries.history.telemetry(
             device, signal=signal, start=span.start, end=span.end, step=span.step

@@ -1,7 +1,6 @@
 """Plain words for people: reasons, states, values with their units, names of signals and of self tests."""
 
 import math
-from collections.abc import Iterable
 
 from diagnostics.case import Case, CaseState
 from diagnostics.decision import Reason, Scalar
@@ -118,20 +117,6 @@ def signal_words(catalogue: Catalogue, signal: str) -> str:
 def upper_first(text: str) -> str:
     """Return a text with its first letter large."""
     return text[:1].upper() + text[1:]
-
-
-def part_words(component: str, signals: Iterable[str]) -> str:
-    """Return what a component is called, by the signals of its evidence.
-
-    >>> part_words("2", ["fan.rpm@2"]), part_words("psu2", ["psu.ok@psu2"])
-    ('fan 2', 'psu2')
-    """
-    for signal in signals:
-        channel = Channel.parse(signal)
-        group = channel.signal.partition(".")[0]
-        if channel.component == component and not component.lower().startswith(group):
-            return f"{group} {component}"
-    return component
 
 
 def fact_words(name: str) -> str:

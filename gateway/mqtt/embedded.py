@@ -22,8 +22,8 @@ from gateway.mqtt.jetstream import StoreError, rewind_sessions
 HOST = "127.0.0.1"
 
 # Messages sent to one subscription that may wait for their acknowledgement. The sum over a session's
-# subscriptions must stay below 65,535 packet identifiers, and a filter that ends in # counts twice: room for
-# our four and eleven more.
+# subscriptions must stay below 65,535 packet identifiers, and a filter that ends in # counts twice, as our
+# own does: room for it and thirteen more.
 MAX_ACK_PENDING = 4_096
 
 # Beyond it an unacknowledged message is sent again. The receiver knows those that it still holds.

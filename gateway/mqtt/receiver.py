@@ -87,6 +87,7 @@ class Receiver:
         events: Events,
         keepalive: int = 60,
         max_payload: int = 262_144,
+        is_ours: Callable[[str], bool] = lambda _topic: False,
         on_listening: Listening | None = None,
         max_waiting: int = MAX_WAITING,
         first_pause: float = FIRST_PAUSE,
@@ -101,6 +102,8 @@ class Receiver:
             events: is told of losses and returns.
             keepalive: seconds.
             max_payload: bytes; larger payloads arrive cut to one byte more.
+            is_ours: says of a topic that what comes on it is what we sent ourselves: it is acknowledged and
+                neither counted nor handed over.
             on_listening: is told when messages begin and cease to be received.
             max_waiting: packets beyond which reading stops until half of them were taken.
             first_pause: seconds before the second attempt to connect; later ones wait longer, up to 30 s.
@@ -114,6 +117,7 @@ class Receiver:
         self._events = events
         self._keepalive = keepalive
         self._max_payload = max_payload
+        self._is_ours = is_ours
         self._on_listening = on_listening
         self._max_waiting = max_waiting
         self._first_pause = first_pause
@@ -209,9 +213,12 @@ class Receiver:
         if session is not self._session:
             return
         arrival = self._clock.now()
-        outstanding = self._outstanding
+        outstanding, is_ours = self._outstanding, self._is_ours
         before = len(self._packets)
         for topic, payload, identifier, duplicate, retained in messages:
+            if is_ours(topic):
+                session.acknowledge([] if identifier is None else [identifier])
+                continue
             if identifier is None:
                 receipt = None
             elif duplicate and identifier in outstanding:
@@ -224,7 +231,8 @@ class Receiver:
             self._receipts.append(receipt)
             self._bytes += _size(packet)
         self._events.received(len(self._packets) - before)
-        self._arrived.set()
+        if self._packets:
+            self._arrived.set()
         if self._is_full():
             session.pause()
 

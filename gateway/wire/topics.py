@@ -1,6 +1,7 @@
 """Topics of contract section 1: ``ROOT/TENANT/CLASS/DEVICE/LEAF``."""
 
 import re
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ class Leaf(StrEnum):
     REPLY = "reply"
 
 
-#: What devices say; the gateway subscribes to these.
+#: What devices say.
 UPWARD = (Leaf.TELEMETRY, Leaf.FACTS, Leaf.STATUS, Leaf.REPLY)
 
 _LEAVES = {leaf.value: leaf for leaf in Leaf}
@@ -76,9 +77,19 @@ def format_topic(root: str, device: DeviceId, leaf: Leaf) -> str:
     return f"{root}/{device.tenant}/{device.device_class}/{device.device}/{leaf.value}"
 
 
-def subscriptions(root: str) -> list[str]:
-    """Return the filters that bring everything that devices say."""
-    return [f"{root}/+/+/+/{leaf.value}" for leaf in UPWARD]
+def subscriptions(root: str, foreign: Sequence[str] = ()) -> list[str]:
+    """Return the filters that bring everything that is said below the root, and what foreign filters name.
+
+    The whole root, so that a topic with a mistake in it is put aside with its name and not lost unseen. A
+    foreign filter below the root is part of that; some brokers would send its messages twice.
+    """
+    return [f"{root}/#", *(pattern for pattern in foreign if not pattern.startswith(f"{root}/"))]
+
+
+def commands(root: str) -> Callable[[str], bool]:
+    """Return what says whether a topic is one on which devices are told something: only we speak there."""
+    leaf, pattern = f"/{Leaf.COMMAND.value}", f"{root}/+/+/+/{Leaf.COMMAND.value}"
+    return lambda topic: topic.endswith(leaf) and matches(pattern, topic)
 
 
 def is_filter(text: str) -> bool:

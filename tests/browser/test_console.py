@@ -122,6 +122,30 @@ def test_a_case_shows_evidence_chart_and_ledger(served, page):
     assert [line["label"]["formatter"] for line in lines] == ["suspected", "confirmed", "limit 0"]
 
 
+def box_of(page, title: str, words: str) -> dict[str, float]:
+    """Return where these words stand in a chart."""
+    (found,) = page.evaluate(
+        f"""{chart_of(title)}.getZr().storage.getDisplayList(true)
+        .filter((one) => one.type === 'tspan' && one.style.text === {words!r})
+        .map((one) => {{
+            const box = one.getBoundingRect().clone();
+            box.applyTransform(one.transform);
+            return {{left: box.x, right: box.x + box.width, top: box.y, bottom: box.y + box.height}};
+        }})"""
+    )
+    return found
+
+
+def test_the_words_on_a_charts_lines_do_not_lie_on_each_other_on_a_phone(served, page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, DISK_CASE)
+    expect(page.locator("figure.chart canvas").first).to_be_visible()
+    page.wait_for_function(f"{chart_of(SECTORS)}.getOption().series[0].data.length > 100")
+    suspected, confirmed = (box_of(page, SECTORS, words) for words in ("suspected", "confirmed"))
+    assert suspected["right"] <= confirmed["left"], (suspected, confirmed)
+    assert confirmed["right"] <= page.evaluate(f"{chart_of(SECTORS)}.getWidth()")
+
+
 def chart_of(title: str) -> str:
     """Return the JavaScript that finds the chart under a title."""
     figures = "[...document.querySelectorAll('figure.chart')]"

@@ -4,13 +4,13 @@ import pytest
 
 from diagnostics.case import Case, CaseState, Probe
 from diagnostics.decision import Reason
-from gateway.console.charts import nice_range, options
+from diagnostics.naming import part_words
+from gateway.console.charts import BEFORE, BEHIND, label_sides, nice_range, options
 from gateway.console.panels import Line, Marker, Panel, Span, panels_of
 from gateway.console.words import (
     REASONS,
     action_words,
     number_words,
-    part_words,
     signal_words,
     unit_of,
     value_words,
@@ -147,3 +147,20 @@ def test_names_from_devices_never_become_keys_that_the_browser_would_run():
     dynamic = [value for key, value in keys(options(strange)) if key.startswith(":")]
     assert dynamic
     assert all("pwned" not in value for value in dynamic)
+
+
+@pytest.mark.parametrize(
+    ("at", "sides"),
+    [
+        ([], []),
+        ([500], [BEFORE]),
+        ([500, 500], [BEFORE, BEHIND]),
+        ([500, 510], [BEFORE, BEHIND]),
+        ([500, 510, 520], [BEFORE, BEHIND, None]),
+        ([500, 510, 700], [BEFORE, BEHIND, BEFORE]),
+        ([500, 600, 700], [BEFORE, BEFORE, BEFORE]),
+    ],
+)
+def test_words_of_lines_that_are_close_stand_on_different_sides(at, sides):
+    markers = [Marker(instant, "suspected") for instant in at]
+    assert label_sides(markers, Span(0, 1000, 1)) == sides

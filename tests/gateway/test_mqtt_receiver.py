@@ -14,7 +14,7 @@ from gateway.events import Events
 from gateway.mqtt.addresses import BrokerAddress
 from gateway.mqtt.embedded import EmbeddedBroker
 from gateway.mqtt.receiver import Receiver
-from gateway.wire.topics import subscriptions
+from gateway.wire.topics import commands, subscriptions
 
 pytestmark = pytest.mark.server
 
@@ -150,6 +150,24 @@ async def test_retained_messages_say_so(broker):
         await asyncio.to_thread(publish, broker.url, numbered(0, 1))
         (packet,) = await take_all(receiver, 1)
         assert not packet.retained
+
+
+async def test_mistaken_topics_arrive_and_our_own_commands_do_not_come_back(broker):
+    mistaken = ["fw/acme/pc/p-1/telemetri", "fw/acme/p-1/telemetry", "fw/acme/pc/p-1/telemetry/more", "fw/x"]
+    command = ("fw/acme/pc/p-1/command", b"{}")
+    events = Events()
+    async with receiving(broker.url, is_ours=commands("fw"), events=events) as receiver:
+        sent = [command, *((topic, b"1") for topic in mistaken), command, (TOPIC, b"2")]
+        await asyncio.to_thread(publish, broker.url, sent)
+        packets = await take_all(receiver, 5)
+        await asyncio.to_thread(publish, broker.url, [command], qos=0)
+        await asyncio.to_thread(publish, broker.url, [(TOPIC, b"3")])
+        packets += await take_all(receiver, 1)
+    assert [packet.topic for packet in packets] == [*mistaken, TOPIC, TOPIC]
+    assert events.registry.get_sample_value("forewarn_messages_received_total") == 6
+    async with receiving(broker.url) as receiver:  # all was acknowledged: nothing of it comes again
+        await asyncio.to_thread(publish, broker.url, [(TOPIC, b"4")])
+        assert [packet.payload for packet in await take_all(receiver, 1)] == [b"4"]
 
 
 async def test_names_with_dots_and_colons_arrive_as_they_are(broker):

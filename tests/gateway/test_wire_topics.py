@@ -4,6 +4,7 @@ from gateway.wire.reasons import QuarantineReason, Unusable
 from gateway.wire.topics import (
     DEVICE_CLASSES,
     Leaf,
+    commands,
     format_topic,
     is_filter,
     matches,
@@ -20,7 +21,17 @@ def test_a_topic_comes_back_as_it_went(root, leaf, device_class):
     device = DeviceId("acme", device_class, "A-z_0.9:b")
     topic = format_topic(root, device, leaf)
     assert parse_topic(root, topic) == (device, leaf)
-    assert any(matches(pattern, topic) for pattern in subscriptions(root)) == (leaf is not Leaf.COMMAND)
+    assert any(matches(pattern, topic) for pattern in subscriptions(root))
+    assert commands(root)(topic) == (leaf is Leaf.COMMAND)
+
+
+def test_a_foreign_filter_below_the_root_is_not_subscribed_twice():
+    assert subscriptions("fw", ["smart/+/+", "fw/acme/+/+/smart", "fwx/#"]) == ["fw/#", "smart/+/+", "fwx/#"]
+
+
+@pytest.mark.parametrize("topic", ["smart/acme/pc/x/command", "fw/x/command", "fw/a/pc/x/telemetry"])
+def test_what_others_say_is_no_command_of_ours(topic):
+    assert not commands("fw")(topic)
 
 
 @pytest.mark.parametrize(

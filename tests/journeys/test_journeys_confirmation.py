@@ -196,4 +196,4 @@ def test_a_technician_reads_numbers_with_their_limits_and_words_without(tmp_path
     story.reads("acme/phone/p1", {"battery.health": "dead", "battery.voltage": 3.1})
     (order,) = story.orders
     seen = order.diagnosis.explanation.partition(" Rule a.")[0]
-    assert seen == "Dead. Seen: battery.health dead; battery.voltage 3.1 (limit 3.5)."
+    assert seen == "Dead. Seen: battery.health dead; battery.voltage 3.1 V (limit 3.5 V)."

@@ -120,13 +120,19 @@ def test_impatience_costs_neither_the_score_nor_a_traceback(tmp_path):
     assert complaints(tmp_path) == []
 
 
-def test_killed_it_takes_its_children_with_it(tmp_path):
-    with a_demo(tmp_path, "--data-dir", str(tmp_path / "data")) as (process, mark):
+def test_killed_it_takes_its_children_with_it_and_the_next_one_removes_its_folder(tmp_path):
+    with a_demo(tmp_path) as (process, mark):
         # The demo, the broker and the fleet, these two with a keeper each.
         wait_until(lambda: len(processes_naming(mark)) == 5, seconds=PATIENCE, what="all processes")
         process.kill()
         process.wait()
         wait_until(lambda: not processes_naming(mark), seconds=10 * crowded(), what="their end")
+    (left,) = tmp_path.glob("forewarn-demo-*")
+    with a_demo(tmp_path) as (process, _):
+        wait_until(lambda: not left.exists(), seconds=PATIENCE, what="the removal of the folder")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+    assert list(tmp_path.glob("forewarn-demo-*")) == []
 
 
 def test_whoever_stops_reading_ends_it(tmp_path):

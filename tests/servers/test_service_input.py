@@ -27,6 +27,17 @@ def running(tmp_path_factory):
         broker.kill()
 
 
+def test_a_mistake_in_a_topic_is_put_aside_with_its_name_and_commands_are_not(running):
+    topic = "fw/acme/pc/mistaken/telemetri"
+    publish(running.broker, [("fw/acme/pc/mistaken/command", b"{}"), (topic, b'{"cpu.load": 1}')])
+    found = wait_until(
+        lambda: [i for i in running.items("quarantine") if "mistaken" in i["topic"]],
+        seconds=PATIENCE,
+        what="the mistake in the quarantine",
+    )
+    assert [(item["topic"], item["reason"]) for item in found] == [(topic, "bad_topic")]
+
+
 BAD = {
     "cut": (b'{"ts": 1, "values": {"cpu.load"', "malformed_json"),
     "a_word": (b"hello", "malformed_json"),

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 
 import duckdb
+import httpx
 import pytest
 from gateways import PATIENCE, Device, crowded, gateway, now_ms
 from servers import free_port, start_mosquitto, wait_until
@@ -193,7 +194,13 @@ def test_the_ledger_is_locked_for_a_while(tmp_path, mosquitto):
         assert len(running.orders()) == 3
 
 
-def test_the_stores_are_taken_at_the_start(tmp_path, mosquitto):
+def test_the_stores_are_taken_at_the_start(tmp_path, mosquitto, monkeypatch):
+    port = free_port()
+    monkeypatch.setenv("FOREWARN_HTTP__LISTEN", f"127.0.0.1:{port}")
+
+    def ask(path):
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE)
+
     with gateway(tmp_path, mosquitto.url, start=False) as running:
         running.data.mkdir()
         history = duckdb.connect(str(running.data / "history.duckdb"))
@@ -202,13 +209,25 @@ def test_the_stores_are_taken_at_the_start(tmp_path, mosquitto):
             running.start()
             wait_outages(running, "history", 2)
             assert "in use by another process" in outages(running, "history")[0]["detail"]
+            assert ask("/healthz").status_code == 200
+            for path in ("/readyz", "/api/v1/orders", "/"):
+                answer = ask(path)
+                assert answer.status_code == 503
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert answer.json()["detail"].startswith("starting: the history cannot be opened: ")
+                assert "in use by another process" in answer.json()["detail"]
+            assert "forewarn_broker_connected 0.0" in ask("/metrics").text
             assert running.terminate() < 3 * crowded(), "its end is minded while it waits"
             running.start()
             wait_outages(running, "history", 4)
             history.close()
             (running.data / "history.duckdb").unlink()
             wait_outages(running, "ledger", 1)
+            assert ask("/readyz").json()["detail"].startswith("starting: the ledger cannot be opened: ")
         running.wait_ready()
+        assert [line["what"] for line in running.log("restored")] == ["history", "ledger"]
+        assert ask("/readyz").text == "ready\n"
+        assert ask("/orders").headers["content-type"].startswith("text/html")
         with Device(mosquitto.url, "acme/pc/p-1") as device:
             fail(device, now_ms() - 60 * MINUTE)
             assert_kept_once(running, device)

@@ -4,6 +4,8 @@ import pytest
 from gateways import PATIENCE, Device, gateway, now_ms
 from servers import start_mosquitto, wait_until
 
+from rules.times import parse_instant
+
 pytestmark = pytest.mark.server
 
 MINUTE = 60_000
@@ -135,6 +137,31 @@ def test_a_self_test_nobody_answers_is_waited_for_and_then_left(tmp_path, mosqui
         remedies = order["diagnosis"]["remedies"]
         assert advised == [remedy["action"] for remedy in remedies if remedy["state"] == "proposed"]
         assert len(advised) < len(remedies), "a self test that ran is nothing to do first"
+
+
+def last_heard(running, device):
+    """Return when ``explain`` says that a device was last heard of."""
+    first = running.forewarn("explain", device.name).stdout.splitlines()[0]
+    return parse_instant(first.rpartition(" ")[2])
+
+
+def test_explain_says_when_a_device_was_last_heard_of_whether_the_gateway_runs_or_not(tmp_path, mosquitto):
+    with (
+        gateway(tmp_path, mosquitto.url) as running,
+        Device(mosquitto.url, "acme/server/talks") as device,
+    ):
+        device.measure(now_ms(), {"cpu.load": 1})
+        wait_until(lambda: running.readings(device.name), seconds=PATIENCE, what="the first reading")
+        again = now_ms()
+        device.measure(again, {"cpu.load": 2})
+        wait_until(lambda: len(running.readings(device.name)) == 2, seconds=PATIENCE, what="the second")
+        told = last_heard(running, device)
+        assert told >= again
+        listed = running.get(f"/api/v1/devices/{device.name}").json()["last_seen"]
+        assert parse_instant(listed) == told
+        assert parse_instant(running.items("devices")[0]["last_seen"]) == told
+        running.terminate()
+        assert last_heard(running, device) == told
 
 
 def test_answers_that_nobody_waits_for_are_put_aside(running):

@@ -23,7 +23,7 @@ DEVICES = 24
 
 
 class Listener:
-    """Everything that was published, by topic; asks devices as a gateway would."""
+    """Everything that devices publish, by topic; asks devices as a gateway would."""
 
     def __init__(self, url: str) -> None:
         self.messages = defaultdict(list)
@@ -36,6 +36,8 @@ class Listener:
         self.client.loop_start()
 
     def _take(self, _client, _data, message):
+        if message.topic.endswith("/command"):
+            return  # what this listener says itself
         self.messages[message.topic].append(json.loads(message.payload))
         if message.retain:
             self.retained.add(message.topic)

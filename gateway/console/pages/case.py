@@ -6,6 +6,7 @@ from nicegui import ui
 
 from diagnostics.case import Case, CaseEvent, CaseState, Evidence, Probe
 from diagnostics.decision import Decision
+from diagnostics.naming import part_words
 from gateway.api.queries import CaseFile
 from gateway.console.charts import Charts
 from gateway.console.frame import Desk, frame
@@ -18,7 +19,6 @@ from gateway.console.words import (
     OUTCOMES,
     action_words,
     class_words,
-    part_words,
     signal_words,
     unit_of,
     upper_first,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from nicegui import ui
 
+from diagnostics.naming import part_words
 from diagnostics.orders.model import OrderEvidence, ServiceOrder
 from gateway.console.frame import Desk, frame
 from gateway.console.links import case_path, device_path
@@ -17,7 +18,6 @@ from gateway.console.words import (
     action_words,
     class_words,
     number_words,
-    part_words,
     signal_words,
     state_words,
     unit_of,
@@ -134,8 +134,7 @@ class _OrderSheet:
                 if self.order.fault.iris is not None:
                     iris = self.order.fault.iris
                     self._fact("IRIS", f"{iris.condition or NONE} / {iris.symptom or NONE}", "fault.iris")
-                if diagnosis.confidence is not None:  # nothing that anyone could be asked
-                    self._fact("Confidence", _percent(diagnosis.confidence), "diagnosis.confidence")
+                self._fact("Confidence", _percent(diagnosis.confidence), "diagnosis.confidence")
                 for cause in diagnosis.causes:
                     likely = "" if cause.probability is None else f", {_percent(cause.probability)}"
                     self._fact("Likely cause", f"{cause.cause}{likely}", "diagnosis.causes")

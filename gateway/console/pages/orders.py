@@ -109,7 +109,7 @@ def order_row(order: ServiceOrder) -> Row:
         if site
         else {"text": "unknown", "tone": "quiet", "sub": words_of(order.service.channel or "")},
         "payer": {"text": payer} if payer else {"text": "unknown", "tone": "quiet"},
-        "missing": {"text": str(len(order.missing))} if order.missing else {"text": "none", "tone": "quiet"},
+        "missing": {"text": str(len(order.to_ask))} if order.to_ask else {"text": "none", "tone": "quiet"},
         "resolve_by": {"ms": parse_instant(resolve_by), "due": order.is_open}
         if resolve_by
         else {"text": NONE, "tone": "quiet"},
@@ -122,7 +122,7 @@ def _summary(answer: Answer, filters: Filters) -> str:
     number = len(answer.orders)
     if number == 0:
         return ""
-    incomplete = sum(bool(order.missing) for order in answer.orders)
+    incomplete = sum(bool(order.to_ask) for order in answer.orders)
     newest = f"the newest {number}" if answer.more else f"{number}"
     state = state_words(filters.state) if filters.state else "in all"
     return f"{newest} {state}, {incomplete} with something missing"

@@ -39,12 +39,13 @@ def order_of(
     console_url: str | None = "https://desk.example.com/",
     parts_hint: Sequence[str] = (),
     opened_at: int = OPENED_AT,
+    confidence: float | None = None,
 ) -> ServiceOrder:
     return prefill(
         case=case,
         confirmed_by=confirmed_by,
         explanation=explanation,
-        confidence=None,
+        confidence=confidence,
         facts=facts,
         registry=world() if registry is None else registry,
         faults=FAULTS,
@@ -56,7 +57,7 @@ def order_of(
 
 
 def missing(order: ServiceOrder) -> dict[str, str]:
-    return {entry.field: entry.why for entry in order.missing}
+    return {entry.field: entry.why for entry in order.to_ask}
 
 
 def golden_orders() -> dict[str, ServiceOrder]:
@@ -137,8 +138,19 @@ def test_names_that_run_into_each_other_stay_apart() -> None:
     assert order_id(one) != order_id(two)
 
 
-def test_with_everything_known_nothing_is_missing() -> None:
-    assert order_of(drive_case(), SERVER_FACTS).missing == []
+def test_with_everything_known_nothing_is_missing_but_what_nobody_can_tell() -> None:
+    order = order_of(drive_case(), SERVER_FACTS)
+    assert order.to_ask == []
+    assert [entry.field for entry in order.missing] == ["diagnosis.confidence"]
+
+
+def test_a_confidence_that_is_not_known_stands_in_missing_and_one_that_is_does_not() -> None:
+    unknown = order_of(drive_case(), SERVER_FACTS)
+    assert unknown.diagnosis.confidence is None
+    assert "repairers' findings" in unknown.missing[-1].why
+    known = order_of(drive_case(), SERVER_FACTS, confidence=0.9)
+    assert known.diagnosis.confidence == 0.9
+    assert known.missing == []
 
 
 def test_a_component_that_tells_its_name_stands_beside_its_device() -> None:

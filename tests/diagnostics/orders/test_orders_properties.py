@@ -145,7 +145,8 @@ MAY_BE_NULL = (
     "device.parent",
     "device.part",
     "fault.iris",
-    "diagnosis.",
+    "diagnosis.causes",
+    "diagnosis.evidence",
     "entitlement.ends",  # runs until cancelled
     "entitlement.contract",
     "logistics.outbound",  # no part is needed
