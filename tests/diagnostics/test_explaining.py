@@ -87,4 +87,4 @@ def test_the_limit_is_that_of_the_device(tmp_path, model, limit):
         facts={"model": model},
         overrides=[{"rule": "a", "for_devices": {"model": "B"}, "limits": {"loose": 50}}],
     )
-    assert told.endswith(f"(condition: the growth of power.plug_events over the last hour is above {limit}).")
+    assert told.endswith(f"(condition: power.plug_events grew by more than {limit} in the last hour).")
