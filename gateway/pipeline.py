@@ -216,7 +216,10 @@ class Pipeline:
         entry = self._registry.devices.get(self.symbols.devices[number])
         if entry is None:
             return None
-        known = {"model": entry.model, "firmware": entry.firmware}
+        site = self._registry.sites.get(entry.site) if entry.site else None
+        owner = self._registry.owners.get(entry.owner) if entry.owner else None
+        zone = (site.time_zone if site else None) or (owner.time_zone if owner else None)
+        known = {"model": entry.model, "firmware": entry.firmware, "time_zone": zone}
         return {name: value for name, value in known.items() if value is not None}
 
     def _see(self, readings: ReadingBatch, changed: dict[int, None]) -> None:

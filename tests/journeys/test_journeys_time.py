@@ -3,7 +3,9 @@
 import msgspec
 from story import START, Story, ruleset
 
+from diagnostics.orders.registry import DeviceEntry, Registry, SiteEntry
 from gateway.ports import Packet
+from rules.symbols import DeviceId
 
 SERVER = "acme/server/srv-1"
 HOT = {
@@ -166,3 +168,24 @@ def test_an_exchanged_drive_starts_a_new_counter(tmp_path):
         story.says(SERVER, "facts", components={"sda": {"serial": serial}})
         story.reads(SERVER, {"disk.reallocated_sectors@sda": 10})
         assert len(story.orders) == orders
+
+
+def test_a_schedule_goes_by_the_clock_of_the_site(tmp_path):
+    night = {**HOT, "hold": "0s", "schedule": {"from": "22:00", "to": "06:00"}}
+    kiritimati = DeviceId("acme", "server", "srv-1")  # 14 hours ahead of UTC
+    registry = Registry(
+        devices={kiritimati: DeviceEntry(kiritimati, site="S1")},
+        sites={"S1": SiteEntry("S1", time_zone="Pacific/Kiritimati")},
+    )
+    # At 08:00 UTC it is 22:00 there.
+    at_night, elsewhere = Story(ruleset(tmp_path, night), registry), Story(ruleset(tmp_path, night))
+    for story in (at_night, elsewhere):
+        story.reads(SERVER, {"cpu.temperature": 99})
+    assert [step[0] for step in at_night.steps()] == ["suspected"]
+    assert elsewhere.steps() == []
+
+    # What the device itself says goes before the registry.
+    at_home = Story(ruleset(tmp_path, night), registry)
+    at_home.says(SERVER, "facts", time_zone="UTC")
+    at_home.reads(SERVER, {"cpu.temperature": 99})
+    assert at_home.steps() == []
