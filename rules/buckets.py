@@ -463,7 +463,7 @@ class Buckets:
         """Take up what `save` returned, unless other accumulators were kept then.
 
         Args:
-            arrays: by name.
+            arrays: by name; they are ours from now on.
             lanes: for how many there is room.
         """
         sizes = {int(name.partition("/")[0]) for name in arrays if "/" in name}
@@ -473,10 +473,10 @@ class Buckets:
         self._size, self._row = (grown(arrays[name][:lanes], lanes, 0) for name in ("size", "row"))
         for size in sizes:
             pool = self.pools[size] = _Pool(size, self.names)
-            pool.latest, pool.head = arrays[f"{size}/latest"].copy(), arrays[f"{size}/head"].copy()
+            pool.latest, pool.head = arrays[f"{size}/latest"], arrays[f"{size}/head"]
             pool.used = len(pool.latest)
             pool.free = arrays[f"{size}/free"].tolist()
-            pool.values = {name: arrays[f"{size}/values/{name}"].copy() for name in self.names}
+            pool.values = {name: arrays[f"{size}/values/{name}"] for name in self.names}
 
 
 class BucketView:

@@ -213,7 +213,10 @@ class Engine:
         return arrays, document
 
     def restore(self, arrays: Arrays, document: dict[str, Any]) -> None:
-        """Take up a saved state; the engine is new. Rules that were not saved start quiet."""
+        """Take up a saved state; the engine is new. Rules that were not saved start quiet.
+
+        The arrays are this engine's from then on: one whose views they are must not go on.
+        """
         numbers = Renumbering(document["symbols"], self._symbols)
         texts = frozenset(signal.name for signal in self.ruleset.catalogue if signal.kind == "text")
         saved = gathered(arrays)
