@@ -178,10 +178,10 @@ def measure_engine(settings: Settings, progress: Progress) -> dict[str, Any]:
     active = run.active_share()
     progress("engine: devices drawn one by one")
     drawn = run.play_drawn(settings.batch, max(1, settings.messages // 2))
-    smaller: dict[str, Any] = {}
-    for size, part in ((1_000, 4), (100, 20)):
+    others: dict[str, Any] = {}
+    for size, part in ((50_000, 1), (1_000, 4), (100, 20)):
         progress(f"engine: batches of {size}")
-        smaller[str(size)] = run.play(size, most=max(size, settings.messages // part)).figures()
+        others[str(size)] = run.play(size, most=max(size, settings.messages // part)).figures()
     progress("engine: six hours to fill all windows")
     run.fill_windows(settings)
     full = total([run.play(settings.batch) for _ in range(max(1, settings.rounds // 2))])
@@ -200,7 +200,7 @@ def measure_engine(settings: Settings, progress: Progress) -> dict[str, Any]:
         "suspected_lanes": len(run.suspected),
         "full_windows": full.figures(),
         "drawn_devices": drawn.figures(),
-        "smaller_batches": smaller,
+        "other_batches": others,
     }
 
 
