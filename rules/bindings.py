@@ -13,8 +13,9 @@ from rules.expression.compile import Condition, Mode, compile_condition
 from rules.expression.tree import Absent, FactValue, PeerDistance, SignalValue, TimesTrue, WindowValue, walk
 from rules.functions import WINDOW_FUNCTIONS, definition
 from rules.lanes import NEVER, LaneSet
-from rules.part import Part, Points
+from rules.part import Part
 from rules.peers import Asked, PeerBook
+from rules.points import Points
 from rules.symbols import Interner
 from rules.windows import Unkept, WindowView
 

@@ -12,7 +12,6 @@ Memory a lane: 5 bytes, and 8 (1 + accumulators) a slot of its ring.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,8 @@ import numpy.typing as npt
 
 from rules.batch import Bool, Float64, Int8, Int32, Int64
 
-_EMPTY = np.iinfo(np.int64).min
+#: The time of a bucket that nothing is in.
+EMPTY = np.iinfo(np.int64).min
 _SMALLEST = 4
 #: Fewer rings than these are not worth the work.
 _LEAST_SPARSE = 256
@@ -62,7 +62,7 @@ _TERMS: dict[str, Callable[[Float64, Float64, Float64], Float64]] = {
 _RELATIVE = frozenset({"dx", "dxx", "dtx"})
 
 
-class _Pool:
+class Pool:
     """Rings of one size.
 
     Attributes:
@@ -88,10 +88,10 @@ class _Pool:
         self.used += more
         if self.used > len(self.latest):
             room = max(self.used, len(self.latest) + len(self.latest) // 4)
-            self.latest = grown(self.latest, room, _EMPTY)
+            self.latest = grown(self.latest, room, EMPTY)
             self.head = grown(self.head, room, 0)
             self.values = {name: grown(array, room, 0.0) for name, array in self.values.items()}
-        self.latest[rows] = _EMPTY
+        self.latest[rows] = EMPTY
         self.head[rows] = self.size - 1
         return rows
 
@@ -112,7 +112,7 @@ class _Pool:
 
 
 #: Rings of one size among those of N lanes: which of the lanes (None: all), the pool, and its rows.
-Rings = tuple[npt.NDArray[np.intp] | None, _Pool, Int32]
+Rings = tuple[npt.NDArray[np.intp] | None, Pool, Int32]
 
 
 @dataclass(slots=True)
@@ -182,7 +182,7 @@ class Buckets:
         self.width_ms = -(-window_ms // parts)
         # `first` comes before what is relative to it.
         self.names = tuple(sorted(names, key=lambda name: (name != "first", name)))
-        self.pools: dict[int, _Pool] = {}
+        self.pools: dict[int, Pool] = {}
         self._size: Int8 = np.empty(
             0, dtype=np.int8
         )  # by lane: binary logarithm of the ring's size, 0 for none
@@ -238,8 +238,8 @@ class Buckets:
         group = np.cumsum(begins) - 1
         own = lane[first]
         of_lane = begins_lane[first]
-        before = self.newest(None, own, _EMPTY)
-        merged = of_lane & (before != _EMPTY) & (before // self.width_ms == number[first])
+        before = self.newest(None, own, EMPTY)
+        merged = of_lane & (before != EMPTY) & (before // self.width_ms == number[first])
         dt = (time - number * self.width_ms).astype(np.float64)
         running = self._running(_Begun(group, first, own, merged), value, dt, terms)
         oldest = np.flatnonzero(of_lane)[np.cumsum(of_lane) - 1]
@@ -322,7 +322,7 @@ class Buckets:
             self.add(lane[places], time[places], value[places], rest)
 
     def _add_values(
-        self, pool: _Pool, to: Int64, merged: Bool, entries: tuple[Float64, Float64, Mapping[str, Float64]]
+        self, pool: Pool, to: Int64, merged: Bool, entries: tuple[Float64, Float64, Mapping[str, Float64]]
     ) -> None:
         """Write what entries say into a pool.
 
@@ -365,7 +365,7 @@ class Buckets:
             own = ends if places is None else ends.take(places)
             self._write(pool, rows, grouped, own)
 
-    def _write(self, pool: _Pool, rows: Int32, grouped: Grouped, ends: _Ends) -> None:
+    def _write(self, pool: Pool, rows: Int32, grouped: Grouped, ends: _Ends) -> None:
         """Write the buckets of lanes that have rings of one size, as many of the newest as they hold."""
         head = pool.head[rows].astype(np.int64)
         written = np.minimum(ends.pushed + ends.merged, pool.size)
@@ -390,7 +390,7 @@ class Buckets:
             edge = latest[ends.newest] - self.window_ms
             size = np.int64(1) << self._size[ends.lane].astype(np.int64)
             # The latest time of the newest bucket that would be overwritten.
-            lost = np.full(len(ends.lane), _EMPTY)
+            lost = np.full(len(ends.lane), EMPTY)
             beyond = ends.newest - size
             of_entries = beyond >= ends.oldest
             lost[of_entries] = latest[beyond[of_entries]]
@@ -400,14 +400,14 @@ class Buckets:
                 slot = (pool.head[rows[kept]] + ends.pushed[chosen[kept]]) % pool.size
                 lost[chosen[kept]] = pool.latest[rows[kept], slot]
             # A newest bucket that goes on among the entries is not lost where it stood.
-            lost[ends.merged & (ends.pushed == 0)] = _EMPTY
+            lost[ends.merged & (ends.pushed == 0)] = EMPTY
             ends = ends.take(np.flatnonzero(lost > edge))
             self._enlarge(ends.lane)
 
     def _place(self, lanes: Int64, size: int) -> Int64:
         pool = self.pools.get(size)
         if pool is None:
-            pool = self.pools[size] = _Pool(size, self.names)
+            pool = self.pools[size] = Pool(size, self.names)
         rows = pool.take(len(lanes))
         self._size[lanes] = size.bit_length() - 1
         self._row[lanes] = rows
@@ -431,7 +431,7 @@ class Buckets:
             larger.head[to] = pool.size - 1
             self._tidy(pool)
 
-    def _tidy(self, pool: _Pool) -> None:
+    def _tidy(self, pool: Pool) -> None:
         """Give back the room of rings that lanes have left."""
         if pool.sparse:
             lanes = np.flatnonzero(self._size == pool.size.bit_length() - 1)
@@ -472,123 +472,11 @@ class Buckets:
             return
         self._size, self._row = (grown(arrays[name][:lanes], lanes, 0) for name in ("size", "row"))
         for size in sizes:
-            pool = self.pools[size] = _Pool(size, self.names)
+            pool = self.pools[size] = Pool(size, self.names)
             pool.latest, pool.head = arrays[f"{size}/latest"], arrays[f"{size}/head"]
             pool.used = len(pool.latest)
             pool.free = arrays[f"{size}/free"].tolist()
             pool.values = {name: arrays[f"{size}/values/{name}"] for name in self.names}
-
-
-class BucketView:
-    """The buckets of N lanes, each at a moment of its own.
-
-    Attributes:
-        inside: [N, K] bool, the bucket is in the window; the order of buckets means nothing.
-    """
-
-    def __init__(
-        self, buckets: Buckets, lanes: Int64, t: Int64, grouped: Grouped | None, entry: Int64
-    ) -> None:
-        """Look at lanes at moments.
-
-        Args:
-            buckets: what is kept of them.
-            lanes: [N] int64.
-            t: [N] int64, moments.
-            grouped: entries that are not kept yet.
-            entry: [N] int64, the lane's last entry among them, -1 without one.
-        """
-        self._buckets = buckets
-        self._t = t
-        self._rings = buckets.rings(lanes)
-        self._count = len(lanes)
-        self._width = max((pool.size for _, pool, _ in self._rings), default=1)
-        self._edge = t - buckets.window_ms
-        latest: Int64 = self._of_rings(lambda pool: pool.latest, _EMPTY)
-        self._grouped = grouped if grouped is not None and bool((entry >= 0).any()) else None
-        if self._grouped is not None:
-            latest = self._joined(latest, self._grouped, entry)
-        self.latest = latest
-        self.inside: Bool = latest > self._edge[:, None]
-        self._first: npt.NDArray[np.intp] | None = None
-
-    def _of_rings(self, array: Callable[[_Pool], npt.NDArray[Any]], fill: float) -> npt.NDArray[Any]:
-        """Return [N, K] what stands in the lanes' rings."""
-        if len(self._rings) == 1 and self._rings[0][0] is None:
-            return array(self._rings[0][1]).take(self._rings[0][2], axis=0)
-        example = array(self._rings[0][1]).dtype if self._rings else np.dtype(np.int64)
-        found = np.full((self._count, self._width), fill, dtype=example)
-        for places, pool, rows in self._rings:
-            found[np.arange(self._count) if places is None else places, : pool.size] = array(pool).take(
-                rows, axis=0
-            )
-        return found
-
-    def _joined(self, latest: Int64, grouped: Grouped, entry: Int64) -> Int64:
-        """Put the buckets of entries that are not kept yet beside those of the rings."""
-        known = entry >= 0
-        at = np.where(known, entry, 0)
-        group = grouped.group[at]
-        oldest = grouped.oldest[group]
-        latest_of = grouped.time[grouped.last]
-        # How many buckets each moment looks back on, within its window.
-        base = np.arange(len(latest_of))
-        back = np.where(known, group - oldest + 1, 0)
-        depth = int(back.max())
-        limit = self._buckets.window_ms // self._buckets.width_ms + 2
-        depth = min(depth, limit)
-        offsets = np.arange(depth)
-        self._index = np.maximum(group[:, None] - offsets, 0)
-        valid = offsets < back[:, None]
-        theirs = np.where(valid, latest_of[base[self._index]], _EMPTY)
-        theirs[:, 0] = np.where(known, grouped.time[at], _EMPTY)
-        # The lane's newest ring bucket goes on in the batch, so it is seen there.
-        gone = np.flatnonzero(known & grouped.merged[oldest])
-        for places, pool, rows in self._rings:
-            chosen = np.arange(self._count) if places is None else places
-            mine = np.isin(chosen, gone, assume_unique=True)
-            latest[chosen[mine], pool.head[rows[mine]]] = _EMPTY
-        self._at = at
-        return np.concatenate([latest, theirs], axis=1)
-
-    def values(self, name: str) -> Float64:
-        """Return [N, K] float64: an accumulator of all buckets, those outside of the window, too."""
-        found: Float64 = self._of_rings(lambda pool: pool.values[name], 0.0).astype(np.float64, copy=False)
-        grouped = self._grouped
-        if grouped is None:
-            return found
-        theirs = grouped.running[name][grouped.last[self._index]]
-        theirs[:, 0] = grouped.running[name][self._at]
-        return np.concatenate([found, theirs], axis=1)
-
-    def total(self, name: str) -> Float64:
-        """Return [N] float64: the sum of an accumulator over the window."""
-        return self.sum(self.values(name))
-
-    def sum(self, numbers: Float64) -> Float64:
-        """Return [N] float64: the sums of what stands in buckets inside the window, of [N, K] numbers."""
-        total: Float64 = np.einsum("nk,nk->n", numbers, self._weights)
-        if not np.isfinite(total).all():
-            # What is outside must not matter, and nothing times infinity is no number.
-            total = np.where(self.inside, numbers, 0.0).sum(axis=1)
-        return total
-
-    @cached_property
-    def _weights(self) -> Float64:
-        return self.inside.astype(np.float64)
-
-    def oldest(self, name: str) -> Float64:
-        """Return [N] float64: an accumulator of the oldest bucket in the window, nan without one."""
-        if self._first is None:
-            self._first = np.where(self.inside, self.latest, np.iinfo(np.int64).max).argmin(axis=1)
-        rows = np.arange(self._count)
-        return np.where(self.inside[rows, self._first], self.values(name)[rows, self._first], np.nan)
-
-    def starts(self) -> Float64:
-        """Return [N, K] float64: when the buckets begin, ms relative to the moment of each lane."""
-        width = self._buckets.width_ms
-        begin = np.where(self.inside, self.latest // width * width, self._t[:, None])
-        return np.asarray((begin - self._t[:, None]).astype(np.float64))
 
 
 def _accumulated(join: np.ufunc, term: Float64, first: Int64) -> Float64:

@@ -25,8 +25,9 @@ from rules.fingerprint import fingerprint
 from rules.lanes import NEVER, LaneSet
 from rules.lifecycle import State
 from rules.model import AlsoWay, Rule, Severity
-from rules.part import Part, Points, distinct
+from rules.part import Part, distinct
 from rules.peers import PeerBook
+from rules.points import Points
 from rules.ruleslife import Evaluated, Life, Told
 from rules.schedules import inside
 from rules.selector import fits, selects

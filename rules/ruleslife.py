@@ -10,7 +10,7 @@ from rules.batch import Bool, Int8, Int64
 from rules.findings import FindingKind
 from rules.lifecycle import RUNNING, State, advance
 from rules.model import HeldWay, Rule
-from rules.part import Points
+from rules.points import Points
 from rules.standings import Standing, Standings
 
 

@@ -9,7 +9,9 @@ from rules.bindings import Bindings, Silence
 from rules.buckets import grown
 from rules.devices import DeviceTable
 from rules.lanes import NEVER
-from rules.part import Decided, Part, Points, Series
+from rules.part import Part
+from rules.points import Decided, Points
+from rules.series import Series
 
 _NEVER_DUE = int(np.iinfo(np.int64).max)
 

@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from rules.batch import Bool, Float64, Int64
-from rules.buckets import Buckets, BucketView, Grouped
+from rules.buckets import Buckets, Grouped
+from rules.bucketview import BucketView
 
 #: Into how many parts a window is cut, contract section 9.
 BUCKETS = 60

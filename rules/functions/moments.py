@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rules.batch import Float64
-from rules.buckets import BucketView
+from rules.bucketview import BucketView
 from rules.windows import WindowView
 
 #: What `spread` needs, and `line` beside it.
