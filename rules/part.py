@@ -34,7 +34,8 @@ class Part:
         arrival: [N] int64.
         position: [N] int64, row in the batch, ascending for a device.
         newer: [N] bool, device time has moved on since the device's message before.
-        kept: whether the readings are in the lane sets already.
+        kept: whether the readings are in the lane sets already, which is when no device speaks twice and no
+            signal fell silent before a message.
     """
 
     def __init__(self, row: Int64, t: Int64, arrival: Int64, position: Int64, newer: Bool) -> None:

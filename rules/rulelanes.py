@@ -216,8 +216,9 @@ class RuleLanes:
         if true.any() and self.rule.schedule is not None:
             true = true & self._inside(points)
         slots = self.standings.slots(points.lane)
-        if part.single:
-            # Each lane has one point, so those that are looked at for their timers alone are others.
+        if part.kept:
+            # No device speaks twice and none fell silent before: each lane has one point, and those that
+            # are looked at for their timers alone are others.
             places = np.flatnonzero(~self._life.rests(points, true, slots, self.standings))
             if len(places):
                 self._walk(part, view.take(places), findings)
@@ -290,7 +291,7 @@ class RuleLanes:
             also=[(bit, _truths(also, view, inside)) for bit, also in self._also],
             steps=[_codes(step, view, inside) for step in self._steps],
         )
-        if part.single:
+        if part.kept:
             # Each lane stands here once, and for most of them this evaluation changes nothing.
             stirred = self._life.stirred(points, evaluated, self.standings)
             if not len(stirred):
