@@ -277,8 +277,8 @@ class Life:
         if self._flapping is None or not standing.turns:
             return 0
         edge = t - self._flapping.window_ms
-        if standing.turns[0] <= edge:
-            standing.turns = [turn for turn in standing.turns if turn > edge]
+        # Not in order of time: a silence has the time of its arrival, which a device's clock may be behind.
+        standing.turns = [turn for turn in standing.turns if turn > edge]
         return len(standing.turns)
 
     def _flaps(self, standing: Standing, changes: int) -> list[FindingKind]:

@@ -216,7 +216,8 @@ class Oracle:
             kinds.append("severity")
         changes = 0
         if rule.flapping:
-            changes = sum(t - rule.flapping.window_ms < turn <= t for turn in state.turns)
+            state.turns = [turn for turn in state.turns if turn > t - rule.flapping.window_ms]
+            changes = len(state.turns)
             if not state.flapping and changes >= rule.flapping.start:
                 state.flapping = True
                 kinds.append("flapping")
@@ -298,8 +299,9 @@ class Oracle:
                 return window(node, known, t, self.catalogue.get(node.signal).wraps)
             case TimesTrue():
                 counted = device.counted[(rule.id, component, node)]
-                known = [true for at, true in counted if t - node.window_ms < at <= t and true is not None]
-                return sum(known) >= node.least if known else None
+                known = [(at, true) for at, true in counted if true is not None]
+                inside = [true for _, true in within(known, node.window_ms, t)]
+                return sum(inside) >= node.least if inside else None
             case PeerDistance():
                 return self.peers(node, device, rule, component, t)
             case Inversion():
@@ -445,13 +447,15 @@ def window(node, known, t, wraps=None):
         t: the moment of evaluation.
         wraps: where the counter goes on from zero, None when a smaller value is a reset.
     """
-    inside = [(at, value) for at, value in known if t - node.window_ms < at <= t]
+    inside = within(known, node.window_ms, t)
     if node.function == "count":
         return len(inside)
     if not inside:
         return None
     values = [value for _, value in inside]
-    pairs = list(pairwise(values))
+    # A step is in the window when the reading before it is; a step that changes nothing is none.
+    steps = [(at, (before, after)) for (at, before), (_, after) in pairwise(known) if before != after]
+    pairs = [pair for _, pair in within(steps, node.window_ms, t)]
     match node.function:
         case "avg":
             return sum(values) / len(values)
@@ -468,13 +472,13 @@ def window(node, known, t, wraps=None):
         case "delta":
             return values[-1] - values[0]
         case "changes":
-            return sum(a != b for a, b in pairs)
+            return len(pairs)
         case "stddev":
             return statistics.pstdev(map(float, values))
         case "median":
-            return quantile(last_of_each_part(inside, node.window_ms), 0.5)
+            return quantile(last_of_each_part(known, node.window_ms, t), 0.5)
         case "quantile":
-            return quantile(last_of_each_part(inside, node.window_ms), node.parameter)
+            return quantile(last_of_each_part(known, node.window_ms, t), node.parameter)
         case "slope":
             line = fitted(inside, t)
             return None if line is None else line[0] * HOUR
@@ -486,6 +490,17 @@ def window(node, known, t, wraps=None):
     raise AssertionError(node.function)
 
 
+def within(entries, window_ms, t):
+    """Return the (time, value) that are in (t - w, t], the older edge exact to w/60.
+
+    Time is cut into parts of w/60; a part is in the window as a whole when its latest entry is.
+    """
+    part = math.ceil(window_ms / 60)
+    so_far = [(at, value) for at, value in entries if at <= t]
+    latest = {at // part: at for at, _ in so_far}
+    return [(at, value) for at, value in so_far if latest[at // part] > t - window_ms]
+
+
 def grown(before, after, wraps):
     if after >= before:
         return after - before
@@ -494,10 +509,11 @@ def grown(before, after, wraps):
     return max(after, 0)
 
 
-def last_of_each_part(inside, window_ms):
+def last_of_each_part(known, window_ms, t):
     """Return the values that quantiles are taken of: one of each 4,000th part of the window."""
     part = math.ceil(window_ms / 4000)
-    return list({at // part: float(value) for at, value in inside}.values())
+    last = {at // part: (at, float(value)) for at, value in known if at <= t}
+    return [value for at, value in last.values() if at > t - window_ms]
 
 
 def quantile(values, q):

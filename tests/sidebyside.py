@@ -3,6 +3,7 @@
 import json
 
 import yaml
+from hypothesis import strategies as st
 from oracle import Oracle
 
 from rules.batch import BatchBuilder
@@ -11,6 +12,11 @@ from rules.loader import load_rules
 from rules.symbols import DeviceId, Symbols
 
 MINUTE = 60_000
+
+
+def splits(words):
+    """Draw where a story of so many words is cut: anywhere, or after each word, where none meets another."""
+    return st.one_of(st.sets(st.integers(0, words)), st.just(frozenset(range(words + 1))))
 
 
 def write_pack(folder, entries):

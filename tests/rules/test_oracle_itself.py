@@ -60,10 +60,17 @@ def test_readings_of_one_moment_have_no_slope():
 
 
 def test_windows_are_open_at_the_old_end():
-    readings = [(0, 100.0), (1, 1.0), (HOUR, 3.0)]
+    readings = [(0, 100.0), (MINUTE, 1.0), (HOUR, 3.0)]
     assert of("sum", readings, HOUR) == 4.0
     assert of("count", [], HOUR) == 0
     assert of("avg", readings, 3 * HOUR) is None
+
+
+def test_the_old_end_is_exact_to_a_60th_part_of_the_window():
+    # The first two are in one minute, the 60th part of the hour: they are in the window until both are out.
+    readings = [(0, 100.0), (1, 1.0), (HOUR, 3.0)]
+    assert of("sum", readings, HOUR) == 104.0
+    assert of("sum", readings, HOUR + 1) == 3.0
 
 
 def test_of_readings_within_a_4000th_part_of_the_window_the_last_counts_for_quantiles():

@@ -5,7 +5,7 @@ import functools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidebyside import MINUTE, by_lane, run_engine, run_oracle
+from sidebyside import MINUTE, by_lane, run_engine, run_oracle, splits
 
 from rules.expression.tree import Comparison, Constant, LimitValue, SignalValue, WindowValue, walk
 from rules.loader import RuleSet, load_rules
@@ -100,7 +100,7 @@ def stories(draw, device_class):
 @pytest.mark.slow
 @pytest.mark.parametrize("device_class", DEVICE_CLASSES)
 @settings(max_examples=150, deadline=None)
-@given(data=st.data(), cuts=st.sets(st.integers(0, 30)))
+@given(data=st.data(), cuts=splits(30))
 def test_shipped_packs_say_what_the_oracle_says(device_class, data, cuts):
     story = data.draw(stories(device_class))
     ruleset = rules_of(device_class)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidebyside import MINUTE, by_lane, run_engine, run_oracle, write_pack
+from sidebyside import MINUTE, by_lane, run_engine, run_oracle, splits, write_pack
 
 from rules.symbols import DeviceId
 
@@ -83,7 +83,7 @@ def told(entries):
 @given(
     st.lists(rules, min_size=1, max_size=3),
     st.lists(words, min_size=15, max_size=60),
-    st.sets(st.integers(0, 70), max_size=20),
+    splits(70),
 )
 def test_peers_are_those_of_the_moment_wherever_the_stream_is_cut(tmp_path_factory, entries, words, cuts):
     ruleset = write_pack(tmp_path_factory.mktemp("pack"), entries)
@@ -102,3 +102,13 @@ def test_a_device_far_from_its_peers_is_found_as_soon_as_eight_have_spoken(tmp_p
     assert [(f[0], f[3]) for f in run_engine(ruleset, story, set())] == [("suspected", "acme/server/s7")]
     seven = list(told([*words[:6], far]))
     assert run_engine(ruleset, seven, set()) == []
+
+
+def test_the_distance_is_in_scaled_mads(tmp_path):
+    # Seven between 0 and 2, their median 1 and its MAD 1; 6.6 is 5.6 MADs away, which are 3.78 scaled ones.
+    values = [0.0, 0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 2.0]
+    words = [(device, 1, 0, {"cpu.load": value}) for device, value in zip(DEVICES, values, strict=False)]
+    story = list(told([*words, (DEVICES[8], 1, 0, {"cpu.load": 6.6})]))
+    for limit, found in (("3.7", ["suspected"]), ("3.8", [])):
+        rule = {"fault": "x.y", "when": f"peers(cpu.load) > {limit}", "for_devices": {"class": "server"}}
+        assert [f[0] for f in run_engine(write_pack(tmp_path, [rule]), story, set())] == found
