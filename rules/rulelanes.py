@@ -69,7 +69,7 @@ class RuleLanes:
             (bit, self._compiled(way.condition)) for bit, way in enumerate(ways) if isinstance(way, AlsoWay)
         ]
         self._steps = [self._compiled(step.condition) for step in rule.severities]
-        self._life = Life(rule)
+        self._life = Life(rule, listens=bool(self._bindings.silences))
         self._observed = self._observed_signals()
         self._read = self._bindings.read()
         self.silences = Silences(self._bindings, devices, lanes.capacity) if self._bindings.silences else None

@@ -87,8 +87,15 @@ class Life:
         times: whether a lane of it can have a timer, so that messages without its signals matter, too.
     """
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, *, listens: bool) -> None:
+        """Take what decides.
+
+        Args:
+            rule: whose life it is.
+            listens: it asks for silences, whose times are those of arrival and may be ahead of the device's.
+        """
         self._rule = rule
+        self._listens = listens
         self._flapping = rule.flapping
         ways = rule.confirm.ways if rule.confirm else ()
         self._held = [(1 << bit, way.duration_ms) for bit, way in enumerate(ways) if isinstance(way, HeldWay)]
@@ -191,7 +198,7 @@ class Life:
         Up to `end` all conditions say the same as at `place`, so until then only a hold that is over can
         change anything; or the same again, where suspicion and its end are true at once.
         """
-        if end == place + 1 or standing.flapping or standing.turns or self._turns_back(standing, place, said):
+        if end == place + 1 or self._listens or self._turns_back(standing, place, said):
             return place + 1
         dues = []
         if standing.state == State.PENDING:
@@ -203,7 +210,9 @@ class Life:
         return bisect_left(t, min(dues), place + 1, end) if dues else end
 
     def _turns_back(self, standing: Standing, place: int, said: "_Said") -> bool:
-        """Return whether a lane was just suspected although it is clear, or cleared although it is not."""
+        """Return whether the same conditions once more may change something at any time."""
+        if standing.flapping or standing.turns:
+            return True
         if standing.state == State.QUIET:
             return said.when[place] == 1
         return standing.state == State.SUSPECTED and said.clear is not None and said.clear[place] == 1

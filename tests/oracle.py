@@ -93,6 +93,7 @@ class Oracle:
 
     def facts(self, id, facts, arrival):
         device = self.devices.setdefault(id, Device(id, arrival))
+        self.silence(device, arrival)  # what fell silent before did so under the facts as they were
         old = device.facts
         for component, serial in serials(facts).items():
             if component in serials(old) and serials(old)[component] != serial:

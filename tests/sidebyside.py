@@ -46,6 +46,13 @@ def reborn(engine, ruleset):
     return successor, symbols
 
 
+def told(findings):
+    """Return findings as the oracle spells them."""
+    return [
+        (f.kind, f.at, f.rule.id, str(f.device), f.component, f.ways, f.severity, f.changes) for f in findings
+    ]
+
+
 def run_engine(ruleset, story, cuts, restarts=()):
     """Return the engine's findings for a story that is cut into batches after the words at `cuts`.
 
@@ -57,10 +64,7 @@ def run_engine(ruleset, story, cuts, restarts=()):
     builder, updates = BatchBuilder(symbols), []
 
     def flush():
-        out.extend(
-            (f.kind, f.at, f.rule.id, str(f.device), f.component, f.ways, f.severity, f.changes)
-            for f in engine.apply(builder.build(), updates).findings
-        )
+        out.extend(told(engine.apply(builder.build(), updates).findings))
 
     for index, word in enumerate(story):
         number = symbols.devices.intern(word[1])
@@ -74,6 +78,8 @@ def run_engine(ruleset, story, cuts, restarts=()):
                 engine, symbols = reborn(engine, ruleset)
             builder, updates = BatchBuilder(symbols), []
     flush()
+    # Time has passed for all up to the last word, whoever said it.
+    out.extend(told(engine.tick(max((word[3] for word in story), default=0))))
     return out
 
 
@@ -84,6 +90,7 @@ def run_oracle(ruleset, story):
             oracle.facts(word[1], word[2], word[3])
         else:
             oracle.message(word[1], word[2], word[3], word[4])
+    oracle.tick(max((word[3] for word in story), default=0))
     return oracle.out
 
 
