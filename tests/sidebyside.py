@@ -46,6 +46,20 @@ def reborn(engine, ruleset):
     return successor, symbols
 
 
+def clocked(words, devices):
+    """Give (device, minutes of its clock, minutes of arrival, values) and (device, facts) absolute times."""
+    clocks = dict.fromkeys(devices, 1000 * MINUTE)
+    arrival = 2000 * MINUTE
+    for word in words:
+        if len(word) == 2:
+            yield ("facts", word[0], word[1], arrival)
+            continue
+        device, step, wait, values = word
+        arrival += wait * MINUTE
+        clocks[device] += step * MINUTE
+        yield ("telemetry", device, clocks[device], arrival, values)
+
+
 def told(findings):
     """Return findings as the oracle spells them."""
     return [

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidebyside import MINUTE, by_lane, run_engine, run_oracle, splits, write_pack
+from sidebyside import by_lane, clocked, run_engine, run_oracle, splits, write_pack
 
 from rules.symbols import DeviceId
 
@@ -64,18 +64,8 @@ words = st.one_of(
 
 def told(entries):
     """Return the story: at first all but two of the devices say that they are of one model."""
-    clocks = dict.fromkeys([*DEVICES, *STRANGERS], 1000 * MINUTE)
-    arrival = 2000 * MINUTE
-    for device in [*DEVICES[:9], *STRANGERS]:
-        yield ("facts", device, {"model": "M1"}, arrival)
-    for word in entries:
-        if len(word) == 2:
-            yield ("facts", word[0], word[1], arrival)
-            continue
-        device, step, wait, values = word
-        arrival += wait * MINUTE
-        clocks[device] += step * MINUTE
-        yield ("telemetry", device, clocks[device], arrival, values)
+    introduced = [(device, {"model": "M1"}) for device in [*DEVICES[:9], *STRANGERS]]
+    return clocked([*introduced, *entries], [*DEVICES, *STRANGERS])
 
 
 @pytest.mark.slow

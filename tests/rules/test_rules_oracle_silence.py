@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidebyside import MINUTE, by_lane, run_engine, run_oracle, splits, write_pack
+from sidebyside import MINUTE, by_lane, clocked, run_engine, run_oracle, splits, write_pack
 
 from rules.symbols import DeviceId
 
@@ -46,16 +46,7 @@ words = st.one_of(
 
 
 def told(entries):
-    clocks = dict.fromkeys(DEVICES, 1000 * MINUTE)
-    arrival = 2000 * MINUTE
-    for word in entries:
-        if len(word) == 2:
-            yield ("facts", word[0], word[1], arrival)
-            continue
-        device, step, wait, values = word
-        arrival += wait * MINUTE
-        clocks[device] += step * MINUTE
-        yield ("telemetry", device, clocks[device], arrival, values)
+    return clocked(entries, DEVICES)
 
 
 @settings(max_examples=250, deadline=None)
