@@ -23,12 +23,12 @@ from rules.expression.tree import (
 from rules.findings import Finding, Observation
 from rules.fingerprint import fingerprint
 from rules.lanes import NEVER, LaneSet
+from rules.life import Evaluated, Life, Told
 from rules.lifecycle import State
 from rules.model import AlsoWay, Rule, Severity
 from rules.part import Part, distinct
 from rules.peers import PeerBook
 from rules.points import Points
-from rules.ruleslife import Evaluated, Life, Told
 from rules.schedules import inside
 from rules.selector import fits, selects
 from rules.signals import Catalogue
