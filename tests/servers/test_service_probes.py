@@ -95,7 +95,7 @@ def test_a_passed_self_test_refutes_and_explain_says_so(running):
         assert "no order; because: refuted_by_probe" in told
 
 
-def test_an_unsupported_self_test_leaves_it_to_time(running):
+def test_an_unsupported_self_test_leaves_it_to_the_other_ways(running):
     with Device(running.broker, "acme/server/old", answer=lambda _: ("unsupported", {})) as device:
         begun = now_ms() - 60 * MINUTE
         break_supply(device, begun)
@@ -110,7 +110,10 @@ def test_an_unsupported_self_test_leaves_it_to_time(running):
         assert (
             "The device does not know the self test psu.test; the other ways of confirmation decide." in told
         )
-        assert "Confirmed by time: suspected and not cleared for 30m." in told
+        assert (
+            "Confirmed by a second signal: max(psu.ok, 30m) == 0 and count(psu.input_voltage, 5m) > 0."
+            in told
+        )
 
 
 def test_a_self_test_nobody_answers_is_waited_for_and_then_left(tmp_path, mosquitto):
