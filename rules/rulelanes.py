@@ -205,7 +205,7 @@ class RuleLanes:
         """Return the lanes of devices that speak in which a timer runs."""
         if not len(self.standings) or self.silences is not None or not self._life.times:
             return _NONE
-        return self.watched(part.of_devices(self.lanes, self.standings.lanes(timed=True)))
+        return self.watched(part.of_devices(self.lanes, self.standings.timed()))
 
     def _look(
         self, part: Part, points: Points, shared: Shared | None, timed: Int64, findings: list[Finding]

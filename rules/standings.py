@@ -89,11 +89,9 @@ class Standings:
         found[known] = self._slot[lanes[known]]
         return found
 
-    def lanes(self, *, timed: bool) -> Int64:
-        """Return the lanes that are not quiet, ascending; with `timed` only those with a timer."""
-        used = self.columns["lane"][: self._used]
-        chosen = used[self.columns["timer"][: self._used]] if timed else used[used >= 0]
-        return np.sort(chosen)
+    def timed(self) -> Int64:
+        """Return the lanes in which a timer runs, ascending."""
+        return np.sort(self.columns["lane"][: self._used][self.columns["timer"][: self._used]])
 
     def get(self, lane: int) -> Standing:
         """Return where the rule stands in a lane."""
