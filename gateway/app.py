@@ -107,11 +107,12 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         )
         stack.callback(ledger.close)
         symbols = Symbols()
-        receiver, commander, listening = _clients(config, address, clock, events)
+        decoder = build_decoder(config, knowledge, symbols)
+        receiver, commander, listening = _clients(config, decoder.foreign, address, clock, events)
         parts = Parts(
             symbols=symbols,
             pipeline=build_pipeline(config, knowledge, symbols, config.http.console_url or http.url),
-            decoder=build_decoder(config, knowledge, symbols),
+            decoder=decoder,
             history=history,
             ledger=ledger,
             receiver=receiver,
@@ -180,9 +181,12 @@ async def _open(action: Callable[[], T], what: str, events: Events, starting: St
 
 
 def _clients(
-    config: Config, address: BrokerAddress, clock: Clock, events: Events
+    config: Config, foreign: list[str], address: BrokerAddress, clock: Clock, events: Events
 ) -> tuple[Receiver, MqttCommander, list[Callable[[bool, int], None]]]:
-    """Return the MQTT clients, and a list whose members are told when messages begin and cease to come."""
+    """Return the MQTT clients, which hear `foreign` filters too, and a list of who is told of silences.
+
+    Its members are told when messages begin and cease to come.
+    """
     root = config.broker.topic_root
     keepalive = parse_duration(config.broker.keepalive) // SECOND_MS
     listening: list[Callable[[bool, int], None]] = []
@@ -194,7 +198,7 @@ def _clients(
     receiver = Receiver(
         address,
         client_id=config.broker.client_id,
-        filters=subscriptions(root, [source.topic for source in config.sources]),
+        filters=subscriptions(root, foreign),
         clock=clock,
         events=events,
         keepalive=keepalive,

@@ -125,18 +125,23 @@ class IntakeTable(Table):
 class SourceTable(Table):
     """Messages of a foreign format.
 
-    `topic` is an MQTT filter. `tenant`, ``class`` and `device` are texts in which ``{1}``, ``{2}``... stand
-    for the levels of the actual topic, counted from 1, and ``{payload:KEY}`` for a top-level text of the
-    decoded payload.
+    `profile` names a shipped one, which says what the other keys leave out. `topic` is an MQTT filter or a
+    list of them. `tenant`, ``class`` and `device` are texts in which ``{1}``, ``{2}``... stand for the levels
+    of the actual topic, counted from 1, ``{device}`` for the name that the format gives its device, and
+    ``{payload:KEY}`` for a top-level text of the payload's document. `signals` maps foreign names to ours
+    (`gateway.wire.signalmap`), before those of the profile.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    topic: Annotated[str, Field(min_length=1)]
-    codec: Literal["smartctl"]
-    tenant: str = "default"
-    device_class: str = Field(alias="class")
-    device: str
+    profile: str | None = None
+    topic: str | list[str] | None = None
+    codec: str | None = None
+    tenant: str | None = None
+    device_class: str | None = Field(alias="class", default=None)
+    device: str | None = None
+    signals: dict[str, str] = {}
+    options: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +242,16 @@ def load_config(path: Path | None, environment: dict[str, str] | None = None) ->
         config = Config.model_validate(document)
     except ValidationError as error:
         raise UserError("\n".join(_sentences(error, path, text, overridden))) from None
+    problems = []
     for position, table in enumerate(config.sources):
         try:
             Source.of(table, position)
         except UserError as error:
-            key = str(error).partition(":")[0]
-            raise UserError(f"{path}:{_line_of(text, key.split('.'))}: {error}") from None
+            for problem in str(error).splitlines():
+                key = problem.partition(":")[0]
+                problems.append(f"{path}:{_line_of(text, key.split('.'))}: {problem}")
+    if problems:
+        raise UserError("\n".join(problems))
     config._written = _Written(path, text, overridden)
     return config
 

@@ -180,6 +180,7 @@ class Service:
         alive_at = 0
         if saved is not None:
             effects = self._pipeline.restore(saved.arrays, saved.document)
+            parts.decoder.restore(saved.document.get("announced", []))
             self._sequence, alive_at = saved.sequence, saved.alive_at
             if not await self._recommit(effects, stop):  # the rules may be others than at the end
                 return
@@ -414,12 +415,18 @@ class Service:
         try:
             saving = Saving.begin(
                 self._parts.state_path,
-                lambda: SavedState(sequence, alive_at, *self._pipeline.snapshot()),
+                lambda: self._state(sequence, alive_at),
             )
         except StoreUnavailableError as error:
             self._not_saved(error)
         else:
             self._saving = asyncio.create_task(self._finish(saving))
+
+    def _state(self, sequence: int, alive_at: int) -> SavedState:
+        arrays, document = self._pipeline.snapshot()
+        return SavedState(
+            sequence, alive_at, arrays, {**document, "announced": self._parts.decoder.announced()}
+        )
 
     async def _finish(self, saving: Saving) -> None:
         give_back()

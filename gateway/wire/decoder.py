@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.ports import Inbound, Notice, NoticeKind, Packet
+from gateway.wire.codecs import Extract, Foreign
 from gateway.wire.columns import Columns
 from gateway.wire.notices import checked_facts, read_facts, read_reply, read_status
 from gateway.wire.reasons import QuarantineReason, Unusable
@@ -48,14 +49,39 @@ class Decoder:
         self._symbols = symbols
         self._sources = tuple(sources)
         self._telemetry = TelemetryReader(symbols, catalogue)
+        for source in self._sources:
+            source.use(catalogue)
         self._routes: dict[str, _Route] = {}
         self._senders: dict[DeviceId, Sender] = {}
 
     def use(self, catalogue: Catalogue) -> None:
         """Judge what comes from now on by another catalogue; what is known of senders stays."""
         self._telemetry = TelemetryReader(self._symbols, catalogue)
+        for source in self._sources:
+            source.use(catalogue)
         for sender in self._senders.values():
             sender.layout = None  # its messages were judged by the catalogue before
+
+    @property
+    def foreign(self) -> list[str]:
+        """The topic filters of all sources."""
+        return [topic for source in self._sources for topic in source.topics]
+
+    def announced(self) -> list[object]:
+        """Return what the formats of the sources announced, as JSON can hold it; see `Codec.state`."""
+        return [
+            {"topics": list(source.topics), "state": state}
+            for source in self._sources
+            if (state := source.codec.state()) is not None
+        ]
+
+    def restore(self, announced: list[object]) -> None:
+        """Take up what `announced` had returned, for those sources that are still there."""
+        for entry in announced:
+            if isinstance(entry, dict):
+                for source in self._sources:
+                    if list(source.topics) == entry.get("topics"):
+                        source.codec.restore(entry.get("state"))
 
     def decode(self, packets: Sequence[Packet]) -> Inbound:
         """Return what a batch of packets says, in the order of their arrival."""
@@ -100,13 +126,38 @@ class Decoder:
     ) -> None:
         """Read a packet of a foreign format: facts first, so that an exchanged part is known as such."""
         source = next(source for source in self._sources if source.takes(packet.topic))
-        device, extract = source.read(packet.topic, packet.payload)
-        position = len(columns)
-        self._telemetry.append(packet, self._sender(device), extract, columns, refusals)
-        facts = checked_facts(extract.facts, refusals)
-        if facts:
+        message = Foreign(packet.topic, packet.payload, packet.arrival)
+        for device, extract in source.read(message):
+            if isinstance(device, Unusable):
+                refusals.unusable(device)
+                continue
+            for reason, detail in extract.refused:
+                refusals.add(reason, detail)
+            self._take(device, extract, columns, notices, refusals)
+
+    def _take(
+        self,
+        device: DeviceId,
+        extract: Extract,
+        columns: Columns,
+        notices: list[Notice],
+        refusals: Refusals,
+    ) -> None:
+        """Take in what a foreign message says of one device."""
+        packet, position = refusals.packet, len(columns)
+        if extract.values:
+            try:
+                self._telemetry.append(packet, self._sender(device), extract, columns, refusals)
+            except Unusable as finding:
+                refusals.unusable(finding)
+        said: list[tuple[NoticeKind, dict[str, object]]] = []
+        if facts := checked_facts(extract.facts, refusals):
+            said.append(("facts", facts))
+        if extract.online is not None:
+            said.append(("status", {"online": extract.online}))
+        for kind, body in said:
             number = self._symbols.devices.intern(device)
-            notices.append(Notice("facts", position, number, packet.arrival, facts))
+            notices.append(Notice(kind, position, number, packet.arrival, body))
 
     def _route(self, topic: str) -> _Route | None:
         """Return where one of our own topics leads, None for a source's.

@@ -44,6 +44,11 @@ class QuarantineReason(StrEnum):
     UNKNOWN_STATE = "unknown_state", "A reply's state is not running, passed, failed, unsupported or error."
     UNKNOWN_PROBE = "unknown_probe", "A reply names a self test that nobody waits for."
     UNKNOWN_CODEC_PAYLOAD = "unknown_codec_payload", "The payload is not of the format of the source's codec."
+    WRONG_UNIT = "wrong_unit", "A value comes in a unit that cannot become that of its signal."
+    NOT_ANNOUNCED = (
+        "not_announced",
+        "The message refers to something that its sender announces beforehand and has not.",
+    )
     SOURCE_REPORTED_ERROR = (
         "source_reported_error",
         "The program that wrote the payload reports that it failed.",

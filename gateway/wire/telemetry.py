@@ -109,8 +109,7 @@ class TelemetryReader:
         Raises:
             Unusable: its time is of no use.
         """
-        arrival = packet.arrival
-        ts = sender.date(arrival) if extract.ts is None else checked_time(extract.ts, arrival)
+        ts = _time(extract.ts, packet, sender)
         self._append_parts(sender, ts, extract.values, columns, refusals)
 
     def _append_whole(

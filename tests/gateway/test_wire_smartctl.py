@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.config import SourceTable
 from gateway.ports import Packet
-from gateway.wire.codecs.smartctl import COUNTS, component_of, decode
+from gateway.wire.codecs.smartctl import COUNTS, component_of
+from gateway.wire.codecs.smartctl import extract as decode
 from gateway.wire.decoder import Decoder
 from gateway.wire.documents import Broken
 from gateway.wire.reasons import QuarantineReason, Unusable

@@ -78,8 +78,11 @@ def test_what_cannot_be_told_whose_it_is_is_put_aside(changes, topic, reason):
     ("changes", "message"),
     [
         ({"topic": "a/#/b"}, "sources.0.topic: expected an MQTT topic filter, got 'a/#/b'"),
-        ({"device": "{host}"}, "sources.0.device: expected a text with {1}, {2}... or {payload:KEY}"),
-        ({"device": "{0}"}, "sources.0.device: expected a text with {1}, {2}... or {payload:KEY}"),
+        (
+            {"device": "{host}"},
+            "sources.0.device: expected a text with {1}, {2}..., {device} or {payload:KEY}",
+        ),
+        ({"device": "{0}"}, "sources.0.device: expected a text with {1}, {2}..., {device} or {payload:KEY}"),
         (
             {"topic": "a/+", "tenant": "{3}"},
             "sources.0.tenant: expected a level from {1} to {2} of a/+, got {3}",

@@ -1,11 +1,11 @@
 """Foreign payload formats, one a file."""
 
-from collections.abc import Callable
-
-from gateway.wire.codecs import smartctl
-from gateway.wire.codecs.extract import Extract
+from gateway.wire.codecs.extract import Codec, Extract, Foreign
+from gateway.wire.codecs.smartctl import Smartctl
 
 #: Codecs by the word that stands in the configuration.
-CODECS: dict[str, Callable[[object], Extract]] = {"smartctl": smartctl.decode}
+CODECS: dict[str, type[Codec]] = {
+    "smartctl": Smartctl,
+}
 
-__all__ = ["CODECS", "Extract"]
+__all__ = ["CODECS", "Codec", "Extract", "Foreign"]

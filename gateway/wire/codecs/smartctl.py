@@ -9,8 +9,8 @@ smartctl has interpreted (``temperature.current``, ``power_on_time.hours``, the 
 import re
 from typing import TypeGuard
 
-from gateway.wire.codecs.extract import Extract
-from gateway.wire.documents import Broken
+from gateway.wire.codecs.extract import Codec, Extract, Foreign
+from gateway.wire.documents import Broken, parse_document
 from gateway.wire.reasons import QuarantineReason, Unusable, shown
 
 #: SMART attributes by number (contract section 7) that are plain counts.
@@ -57,7 +57,15 @@ _PLAUSIBLE_HOURS = 1_000_000  # over a hundred years
 _PLAUSIBLE_DEGREES = range(-40, 151)
 
 
-def decode(document: object) -> Extract:
+class Smartctl(Codec):
+    """``smartctl --json --all``, one document a message."""
+
+    def decode(self, message: Foreign) -> list[Extract]:
+        """Return the readings and facts of one drive."""
+        return [extract(parse_document(message.payload))]
+
+
+def extract(document: object) -> Extract:
     """Return the readings and facts of one drive.
 
     Raises:
