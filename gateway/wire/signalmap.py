@@ -30,8 +30,8 @@ class SignalMap:
     Args:
         patterns: foreign name to ``signal``, ``signal@component`` or ``-`` for what is of no interest. In a
             foreign name ``*`` stands for any text without ``/``, ``**`` for any text; in what it becomes
-            ``{1}``, ``{2}``... stand for what they stood for. The first that fits counts. Either side may end
-            in ``[unit]``: ``"temp [K]" = "cpu.temperature"`` says which unit comes where the message does not.
+            ``{1}``, ``{2}``... stand for what they stood for. The first that fits counts. Either side may
+            end in ``[unit]``: ``"temp [K]" = "cpu.temperature"`` says which unit comes.
         catalogue: says which unit and kind a signal has.
     """
 
