@@ -26,13 +26,13 @@ from gateway.loading import Knowledge, build_decoder, build_pipeline, load_knowl
 from gateway.mqtt.addresses import BrokerAddress
 from gateway.mqtt.commands import MqttCommander
 from gateway.mqtt.embedded import EmbeddedBroker
-from gateway.mqtt.receiver import Receiver
+from gateway.mqtt.receiver import Ours, Receiver
 from gateway.pauses import Pauses
 from gateway.ports import Ledger
 from gateway.rulesview import RulePacks
 from gateway.service import FIRST_ATTEMPT, Parts, Service
 from gateway.starting import Door, Starting
-from gateway.wire.topics import commands, subscriptions
+from gateway.wire.topics import Leaf, commands, subscriptions
 from rules.symbols import Symbols
 from rules.times import SECOND_MS, parse_duration
 
@@ -203,7 +203,7 @@ def _clients(
         events=events,
         keepalive=keepalive,
         max_payload=config.intake.max_payload,
-        is_ours=commands(root),
+        ours=Ours(f"/{Leaf.COMMAND.value}".encode(), commands(root)),
         on_listening=tell,
     )
     commander = MqttCommander(

@@ -23,8 +23,15 @@ class Events:
             return Counter(f"forewarn_{name}", text, labels, registry=self.registry)
 
         self._received = counter("messages_received", "Messages that arrived")
-        self._processed = counter("messages_processed", "Messages committed and acknowledged")
-        self._quarantined = counter("messages_quarantined", "Messages or parts of no use", ("reason",))
+        self._processed = counter(
+            "messages_processed", "Messages of use, and new, committed and acknowledged"
+        )
+        self._quarantined = counter(
+            "messages_quarantined",
+            "Messages of which something was put aside, by the first reason",
+            ("reason",),
+        )
+        self._repeated = counter("messages_duplicate", "Messages whose readings had all come before")
         self._readings = counter("readings", "Readings accepted")
         self._duplicate = counter("readings_duplicate", "Readings that had come before")
         self._late = counter("readings_late", "Readings older than their lane's watermark, stored only")
@@ -61,9 +68,13 @@ class Events:
         """Messages came in."""
         self._received.inc(count)
 
-    def committed(self, *, messages: int, seconds: float) -> None:
-        """A batch stands in history and ledger and was acknowledged."""
-        self._processed.inc(messages)
+    def committed(self, *, processed: int, duplicate: int, seconds: float) -> None:
+        """A batch stands in history and ledger and was acknowledged.
+
+        Every message that was received is processed, a duplicate, or quarantined, one of the three.
+        """
+        self._processed.inc(processed)
+        self._repeated.inc(duplicate)
         self._commit.observe(seconds)
 
     def readings(self, *, accepted: int, duplicate: int, late: int) -> None:
@@ -76,9 +87,10 @@ class Events:
             self._late.inc(late)
             self.log.info("readings_late", count=late)
 
-    def quarantined(self, *, reason: str, topic: str, detail: str) -> None:
-        """Something could not be used and was put aside."""
-        self._quarantined.labels(reason).inc()
+    def quarantined(self, *, reason: str, topic: str, detail: str, first: bool) -> None:
+        """Something could not be used and was put aside; `first` of its message."""
+        if first:
+            self._quarantined.labels(reason).inc()
         self.log.warning("message_quarantined", reason=reason, topic=topic, detail=detail)
 
     def case(self, *, state: str, case_id: str, fault: str, device: str) -> None:

@@ -1,11 +1,15 @@
 """Which readings of a batch are new: what came before is recognised and not kept twice."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gateway.ports import Notice
 from rules.batch import Bool, ReadingBatch
+
+if TYPE_CHECKING:
+    from gateway.pipeline import Effects
 
 
 def duplicates(batch: ReadingBatch, repeated: Bool, known: Callable[[ReadingBatch], list[bool]]) -> Bool:
@@ -70,3 +74,17 @@ def without(
     before = np.concatenate([[0], np.cumsum(messages)])
     moved = tuple(Notice(n.kind, int(before[n.position]), n.device, n.arrival, n.body) for n in notices)
     return kept, moved
+
+
+def repeated_packets(effects: "Effects", seen: Bool) -> set[int]:
+    """Return the positions of the packets whose readings had all come before.
+
+    Args:
+        effects: of the batch.
+        seen: [R] bool, readings that had come before.
+    """
+    if effects.packets is None or not seen.any():
+        return set()
+    old = np.bincount(effects.packets[effects.readings.message[seen]])
+    all_of = np.bincount(effects.packets[effects.readings.message], minlength=len(old))
+    return set(np.flatnonzero((old > 0) & (old == all_of[: len(old)])).tolist())

@@ -26,7 +26,7 @@ from gateway.rulechange import RuleChange, facts_asked
 from gateway.wire.reasons import QuarantineReason, shown
 from gateway.wire.refusals import MAX_KEPT_PAYLOAD
 from gateway.wire.topics import Leaf, format_topic
-from rules.batch import Bool, ReadingBatch
+from rules.batch import Bool, Int32, ReadingBatch
 from rules.engine import Engine, FactsUpdate, RuleStanding
 from rules.findings import Finding
 from rules.loader import RuleSet
@@ -59,6 +59,7 @@ class Effects:
         late: [M] bool, messages that were not evaluated because they came too late.
         decided_at: arrival of the deciding message, ms, by order id.
         findings: of the rules, in order; what came of them stands in `write`.
+        packets: [M] int32, position of the packet that brought each message, as in `Inbound`.
     """
 
     readings: ReadingBatch
@@ -69,6 +70,7 @@ class Effects:
     late: Bool
     decided_at: dict[str, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    packets: Int32 | None = None
 
 
 class Pipeline:
@@ -120,6 +122,7 @@ class Pipeline:
             late=applied.late,
             decided_at=decided_at,
             findings=tuple(applied.findings),
+            packets=inbound.packets,
         )
 
     def tick(self, now: int) -> Effects:
@@ -272,6 +275,7 @@ class Pipeline:
             f"id {shown(reply.body.get('id'))}: no self test with this id is waited for",
             json.dumps(reply.body).encode()[:MAX_KEPT_PAYLOAD],
             reply.arrival,
+            reply.packet,
         )
 
     def _expire(self, now: int, write: LedgerWrite) -> dict[str, int]:

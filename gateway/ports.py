@@ -1,13 +1,13 @@
 """What the service needs of the world: protocols that MQTT, history and ledger fulfil."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from diagnostics.case import Case, CaseEvent, Command, OrderSeverity
 from diagnostics.decision import Decision
 from diagnostics.orders.model import ServiceOrder
-from rules.batch import ReadingBatch
+from rules.batch import Int32, ReadingBatch
 from rules.symbols import DeviceId, Symbols
 
 NoticeKind = Literal["facts", "status", "reply"]
@@ -30,6 +30,73 @@ class Packet:
     retained: bool = False
 
 
+@dataclass(slots=True)
+class Packets:
+    """Messages as they came, in order of arrival: columns of the same length.
+
+    Attributes:
+        topics: UTF-8 as published, not checked.
+        payloads: raw bytes.
+        arrivals: ms since 1970 UTC on the gateway's clock, never decreasing.
+        retained: the broker kept it from before the subscription.
+        dates: by position, when a message was first heard that is taken in again; for those without a time
+            of their own. Nearly always empty.
+    """
+
+    topics: list[bytes] = field(default_factory=list)
+    payloads: list[bytes] = field(default_factory=list)
+    arrivals: list[int] = field(default_factory=list)
+    retained: list[bool] = field(default_factory=list)
+    dates: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, packets: Sequence[Packet]) -> "Packets":
+        """Return the columns of packets."""
+        return cls(
+            [packet.topic.encode("utf-8", "surrogatepass") for packet in packets],
+            [packet.payload for packet in packets],
+            [packet.arrival for packet in packets],
+            [packet.retained for packet in packets],
+        )
+
+    def __len__(self) -> int:
+        return len(self.topics)
+
+    def __iter__(self) -> Iterator[Packet]:
+        return map(self.packet, range(len(self)))
+
+    def packet(self, position: int) -> Packet:
+        """Return one of them; what of its topic is not UTF-8 becomes U+FFFD."""
+        return Packet(
+            self.topics[position].decode("utf-8", "replace"),
+            self.payloads[position],
+            self.arrivals[position],
+            self.retained[position],
+        )
+
+    def extend(self, other: "Packets") -> None:
+        """Append others, which arrived later."""
+        begin = len(self)
+        self.topics += other.topics
+        self.payloads += other.payloads
+        self.arrivals += other.arrivals
+        self.retained += other.retained
+        self.dates |= {begin + position: date for position, date in other.dates.items()}
+
+    def cut(self, number: int) -> "Packets":
+        """Take the first so many away and return them."""
+        first = Packets(
+            self.topics[:number],
+            self.payloads[:number],
+            self.arrivals[:number],
+            self.retained[:number],
+            {position: date for position, date in self.dates.items() if position < number},
+        )
+        del self.topics[:number], self.payloads[:number], self.arrivals[:number], self.retained[:number]
+        self.dates = {p - number: date for p, date in self.dates.items() if p >= number}
+        return first
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something a device said that is not telemetry.
@@ -39,6 +106,7 @@ class Notice:
         device: number in `Symbols.devices`.
         arrival: ms since 1970 UTC.
         body: the checked JSON object.
+        packet: position of the packet that said it in its batch, -1 when it comes from the history.
     """
 
     kind: NoticeKind
@@ -46,6 +114,7 @@ class Notice:
     device: int
     arrival: int
     body: dict[str, object]
+    packet: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +125,7 @@ class Rejected:
         reason: one lower-case word of the catalogue in gateway.wire.reasons, a metric label.
         detail: a sentence with what was expected and what stood there.
         payload: what was rejected, shortened to a few kilobytes.
+        packet: position of the packet in its batch, -1 when it comes from the history.
     """
 
     topic: str
@@ -63,15 +133,22 @@ class Rejected:
     detail: str
     payload: bytes
     arrival: int
+    packet: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """Decoded packets: telemetry as columns, notices between them, and what was of no use."""
+    """Decoded packets: telemetry as columns, notices between them, and what was of no use.
+
+    Attributes:
+        packets: [M] int32, position of the packet that brought each message; None when they come from the
+            history.
+    """
 
     readings: ReadingBatch
     notices: tuple[Notice, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    packets: Int32 | None = None
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ are derived from what they name, so work done twice writes the same rows.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,12 +20,12 @@ from gateway.api.feed import Feed
 from gateway.clock import Clock
 from gateway.errors import OutsideError, StoreUnavailableError
 from gateway.events import Events
-from gateway.fresh import duplicates, without
+from gateway.fresh import duplicates, repeated_packets, without
 from gateway.memory import give_back
 from gateway.mqtt.receiver import Batch, Receiver
 from gateway.pauses import Pauses
 from gateway.pipeline import Effects, Pipeline
-from gateway.ports import Commander, History, Ledger
+from gateway.ports import Commander, History, Ledger, Packet
 from gateway.rulechange import RuleChange
 from gateway.saving import Saving
 from gateway.state import SavedState, UnusableStateError, load_state
@@ -109,6 +109,20 @@ class Service:
         elif self._deaf_since is not None:
             self._gaps.append((at, at - self._deaf_since))
             self._deaf_since = None
+
+    async def submit(self, packets: Sequence[Packet], dates: Mapping[int, int] | None = None) -> None:
+        """Take in packets that did not come from the broker; returns once they are kept.
+
+        Args:
+            packets: topic, payload and whether it was retained are taken from them.
+            dates: by position, when one was first heard; for a message without a time of its own.
+
+        Raises:
+            OutsideError: the gateway is ending.
+        """
+        if self._ended:
+            raise OutsideError("the gateway is ending")
+        await self._parts.receiver.submit(packets, dates)
 
     # Rules
 
@@ -249,6 +263,7 @@ class Service:
                 self._swaps.put_nowait(swapping.result())
             swapping.cancel()
             self._refuse_swaps()
+            receiver.refuse("the gateway is ending")
             stopping.cancel()
             for task in self._commands:
                 task.cancel()
@@ -266,7 +281,7 @@ class Service:
     # A batch
 
     async def _work(self, batch: Batch, stop: asyncio.Event) -> None:
-        self._mind_gaps(batch.packets[0].arrival)
+        self._mind_gaps(batch.packets.arrivals[0])
         inbound = self._parts.decoder.decode(batch.packets)
         effects = self._pipeline.push(inbound)
         if await self._perform(effects, stop, messages=len(batch)):
@@ -302,9 +317,22 @@ class Service:
         seen, opened = kept
         late = effects.late[effects.readings.message] & ~seen if len(seen) else seen
         parts.events.readings(accepted=int((~seen).sum()), duplicate=int(seen.sum()), late=int(late.sum()))
-        parts.events.committed(messages=messages, seconds=time.monotonic() - begun)
+        quarantined: set[int] = set()
         for rejected in effects.write.rejected:
-            parts.events.quarantined(reason=rejected.reason, topic=rejected.topic, detail=rejected.detail)
+            parts.events.quarantined(
+                reason=rejected.reason,
+                topic=rejected.topic,
+                detail=rejected.detail,
+                first=rejected.packet >= 0 and rejected.packet not in quarantined,
+            )
+            quarantined.add(rejected.packet)
+        quarantined.discard(-1)
+        duplicate = len(repeated_packets(effects, seen) - quarantined)
+        parts.events.committed(
+            processed=messages - duplicate - len(quarantined),
+            duplicate=duplicate,
+            seconds=time.monotonic() - begun,
+        )
         for order in opened:
             waited = (parts.clock.now() - effects.decided_at[order.order_id]) / 1000
             parts.events.order_opened(

@@ -1,68 +1,133 @@
 """The receiver: everything that devices say, acknowledged when it is kept and not before."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.clock import Clock
 from gateway.errors import OutsideError
 from gateway.events import Events
 from gateway.mqtt.addresses import BrokerAddress
-from gateway.mqtt.framing import Publish
-from gateway.mqtt.session import ConnectionFailedError, Session
+from gateway.mqtt.framing import Publishes, duplicate, retained
+from gateway.mqtt.session import ConnectionFailedError, OtherVersionError, Session
 from gateway.pauses import FIRST_PAUSE, Pauses
-from gateway.ports import Packet
+from gateway.ports import Packet, Packets
 
 # What may wait here for the pipeline. 65,535 messages is what a broker can send unacknowledged, so the count
 # bites with QoS 0 alone; the bytes bite when messages are large.
 MAX_WAITING = 100_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 
+#: MQTT 5 is asked for first: it lets us say how much may be on its way unacknowledged. Who does not speak it
+#: gets 3.1.1.
+FIRST_VERSION, OLDER_VERSION = 5, 4
+
+
+class Ours(NamedTuple):
+    """Which topics are those on which only we speak: those that end so, and of which `is_ours` says so."""
+
+    suffix: bytes
+    is_ours: Callable[[str], bool]
+
+
+NOT_OURS = Ours(b"\0", lambda _topic: False)
+
 #: Told at each change whether messages are being received, and since when (the gateway's clock, ms).
 Listening = Callable[[bool, int], None]
 
 
-class _Receipt(NamedTuple):
-    """What it takes to acknowledge a packet.
+class _Receipt(ABC):
+    """What it takes to say that packets are kept."""
 
-    It is acknowledged on the connection that brought it, and only while its serial is the latest of its
-    identifier: once the broker has seen an acknowledgement it gives the identifier to another message.
+    @abstractmethod
+    def give(self) -> None:
+        """Say so."""
+
+
+class _Acknowledgement(_Receipt):
+    """Of packets that the broker sent with QoS 1.
+
+    They are acknowledged on the connection that brought them, and each only while its serial is the latest of
+    its identifier: once the broker has seen an acknowledgement it gives the identifier to another message.
+
+    Args:
+        session: the connection.
+        outstanding: identifier to serial, of that connection.
+        identifiers: of the packets, in order; empty for those of QoS 0.
+        serial: of the first; the others have the next ones.
     """
 
-    session: Session
-    identifier: bytes
-    serial: int
+    def __init__(
+        self, session: Session, outstanding: dict[bytes, int], identifiers: list[bytes], serial: int
+    ) -> None:
+        self._session = session
+        self._outstanding = outstanding
+        self._identifiers = identifiers
+        self._serial = serial
+
+    def cut(self, number: int) -> "_Acknowledgement":
+        """Take the first so many away and return them."""
+        identifiers = self._identifiers
+        first = _Acknowledgement(self._session, self._outstanding, identifiers[:number], self._serial)
+        del identifiers[:number]
+        self._serial += number
+        return first
+
+    def give(self) -> None:
+        """Send the acknowledgements; those of a connection that is gone the broker would not know."""
+        outstanding = self._outstanding
+        due = [
+            identifier
+            for serial, identifier in enumerate(self._identifiers, self._serial)
+            if identifier and outstanding.get(identifier) == serial
+        ]
+        for identifier in due:
+            del outstanding[identifier]
+        self._session.acknowledge(due)
+
+
+class _Kept(_Receipt):
+    """Of packets that somebody submitted and waits for."""
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def give(self) -> None:
+        """Let go on who waits."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Packets that arrived together."""
+
+    packets: Packets
+    receipt: _Receipt
+    size: int  # bytes
 
 
 class Batch:
     """Packets taken together, in order of arrival, and acknowledged together."""
 
-    def __init__(
-        self, packets: list[Packet], receipts: list[_Receipt], outstanding: dict[bytes, int]
-    ) -> None:
+    def __init__(self, packets: Packets, receipts: list[_Receipt]) -> None:
         self.packets = packets
         self._receipts = receipts
-        self._outstanding = outstanding
 
     def __len__(self) -> int:
         return len(self.packets)
 
     def acknowledge(self) -> None:
-        """Tell the broker that the packets are kept.
+        """Tell the broker, and whoever else sent them, that the packets are kept.
 
         Those of a connection that is gone are not acknowledged: the broker sends them again.
         """
-        outstanding = self._outstanding
-        due: dict[Session, list[bytes]] = {}
-        for session, identifier, serial in self._receipts:
-            if outstanding.get(identifier) == serial:
-                del outstanding[identifier]
-                due.setdefault(session, []).append(identifier)
+        for receipt in self._receipts:
+            receipt.give()
         self._receipts = []
-        for session, identifiers in due.items():
-            session.acknowledge(identifiers)
 
 
 class Receiver:
@@ -87,7 +152,7 @@ class Receiver:
         events: Events,
         keepalive: int = 60,
         max_payload: int = 262_144,
-        is_ours: Callable[[str], bool] = lambda _topic: False,
+        ours: Ours = NOT_OURS,
         on_listening: Listening | None = None,
         max_waiting: int = MAX_WAITING,
         first_pause: float = FIRST_PAUSE,
@@ -102,7 +167,7 @@ class Receiver:
             events: is told of losses and returns.
             keepalive: seconds.
             max_payload: bytes; larger payloads arrive cut to one byte more.
-            is_ours: says of a topic that what comes on it is what we sent ourselves: it is acknowledged and
+            ours: says of a topic that what comes on it is what we sent ourselves: it is acknowledged and
                 neither counted nor handed over.
             on_listening: is told when messages begin and cease to be received.
             max_waiting: packets beyond which reading stops until half of them were taken.
@@ -117,22 +182,23 @@ class Receiver:
         self._events = events
         self._keepalive = keepalive
         self._max_payload = max_payload
-        self._is_ours = is_ours
+        self._ours = ours
         self._on_listening = on_listening
         self._max_waiting = max_waiting
         self._first_pause = first_pause
         self._session: Session | None = None
-        self._packets: deque[Packet] = deque()
-        self._receipts: deque[_Receipt | None] = deque()
-        self._outstanding: dict[bytes, int] = {}  # identifier -> serial, of the present connection
-        self._serials = count()
+        self._chunks: deque[_Chunk] = deque()
+        self._waiting = 0  # packets in them
         self._bytes = 0
+        self._outstanding: dict[bytes, int] = {}  # identifier -> serial, of the present connection
+        self._serial = 0
+        self._version = FIRST_VERSION
         self._arrived = asyncio.Event()
 
     @property
     def waiting(self) -> int:
         """How many packets have arrived and were not taken."""
-        return len(self._packets)
+        return self._waiting
 
     async def run(self) -> None:
         """Receive until cancelled.
@@ -149,7 +215,7 @@ class Receiver:
                 pauses.reset()
                 down, served = False, True
                 await self._serve()
-                trouble = "the connection was lost"
+                trouble = self._ending()
             except ConnectionFailedError as error:
                 trouble = str(error)
             except OutsideError as error:
@@ -165,18 +231,77 @@ class Receiver:
 
     async def take(self, max_messages: int) -> Batch:
         """Wait for a packet and return all that have arrived, up to a number."""
-        while not self._packets:
+        while not self._chunks:
             self._arrived.clear()
             await self._arrived.wait()
-        number = min(max_messages, len(self._packets))
-        packets = [self._packets.popleft() for _ in range(number)]
-        receipts = [receipt for _ in range(number) if (receipt := self._receipts.popleft()) is not None]
-        self._bytes -= sum(_size(packet) for packet in packets)
+        packets = Packets()
+        receipts: list[_Receipt] = []
+        while self._chunks and (room := max_messages - len(packets)) > 0:
+            chunk = self._chunks[0]
+            receipt = chunk.receipt
+            if len(chunk.packets) > room and isinstance(receipt, _Acknowledgement):
+                part, receipt = chunk.packets.cut(room), receipt.cut(room)
+                size = _size(part)
+                chunk.size -= size
+            elif len(chunk.packets) > room and len(packets):
+                break  # what was submitted together is kept together
+            else:
+                part, size = chunk.packets, chunk.size
+                self._chunks.popleft()
+            packets.extend(part)
+            receipts.append(receipt)
+            self._waiting -= len(part)
+            self._bytes -= size
         if self._session is not None and not self._is_full(part=0.5):
             self._session.resume()
-        return Batch(packets, receipts, self._outstanding)
+        return Batch(packets, receipts)
+
+    async def submit(self, packets: Sequence[Packet], dates: Mapping[int, int] | None = None) -> None:
+        """Take packets in that did not come from the broker, as if they had arrived now.
+
+        Returns once they are kept.
+
+        Raises:
+            OutsideError: the gateway ends before it could keep them.
+
+        Args:
+            packets: topic, payload and whether it was retained are taken from them.
+            dates: by position, when one was first heard; for a message without a time of its own.
+        """
+        if not packets:
+            return
+        now = self._clock.now()
+        columns = Packets.of(packets)
+        columns.arrivals = [now] * len(packets)
+        columns.dates = dict(dates or {})
+        receipt = _Kept()
+        self._events.received(len(packets))
+        self._queue(_Chunk(columns, receipt, _size(columns)))
+        await receipt.done
+
+    def refuse(self, why: str) -> None:
+        """Tell those who wait for what they submitted that it will not be kept."""
+        for chunk in self._chunks:
+            if isinstance(chunk.receipt, _Kept) and not chunk.receipt.done.done():
+                chunk.receipt.done.set_exception(OutsideError(why))
 
     async def _connect(self) -> None:
+        try:
+            await self._open(self._version)
+        except OtherVersionError as error:
+            if self._version == OLDER_VERSION:
+                self._version = FIRST_VERSION  # the broker is another one by now
+                raise
+            await self._disconnect()
+            await self._open(OLDER_VERSION)
+            if error.said:
+                self._version = OLDER_VERSION
+        self.connected = True
+        assert self._session is not None
+        await self._session.subscribe(self._filters)
+        self.subscribed = True
+
+    async def _open(self, version: int) -> None:
         self._outstanding = {}
         session = self._session = Session(
             self._address,
@@ -184,11 +309,9 @@ class Receiver:
             keepalive=self._keepalive,
             max_payload=self._max_payload,
             sink=self._receive,
+            version=version,
         )
         await session.open()
-        self.connected = True
-        await session.subscribe(self._filters)
-        self.subscribed = True
 
     async def _serve(self) -> None:
         """Receive until the connection is lost."""
@@ -208,37 +331,69 @@ class Receiver:
         if session is not None:
             await session.close()
 
-    def _receive(self, session: Session, messages: list[Publish]) -> None:
+    def _ending(self) -> str:
+        ended = self._session.ended if self._session is not None else None
+        return f"the connection was lost: {ended}" if ended else "the connection was lost"
+
+    def _receive(self, session: Session, messages: Publishes) -> None:
         """Queue the messages of one read."""
         if session is not self._session:
             return
-        arrival = self._clock.now()
-        outstanding, is_ours = self._outstanding, self._is_ours
-        before = len(self._packets)
-        for topic, payload, identifier, duplicate, retained in messages:
-            if is_ours(topic):
-                session.acknowledge([] if identifier is None else [identifier])
-                continue
-            if identifier is None:
-                receipt = None
-            elif duplicate and identifier in outstanding:
-                continue  # sent again because we have not acknowledged it yet; it is still here
-            else:
-                serial = outstanding[identifier] = next(self._serials)
-                receipt = _Receipt(session, identifier, serial)
-            packet = Packet(topic, payload, arrival, retained)
-            self._packets.append(packet)
-            self._receipts.append(receipt)
-            self._bytes += _size(packet)
-        self._events.received(len(self._packets) - before)
-        if self._packets:
-            self._arrived.set()
+        if self._needs_a_look(messages):
+            messages = self._without_ours_and_doubles(session, messages)
+        number = len(messages)
+        if not number:
+            return
+        outstanding, serial = self._outstanding, self._serial
+        outstanding.update(zip(messages.identifiers, range(serial, serial + number), strict=True))
+        self._serial += number
+        flags = messages.flags
+        plain = max(flags) & 0x01 == 0 and set(flags) <= {0x30, 0x32}
+        packets = Packets(
+            messages.topics,
+            messages.payloads,
+            [self._clock.now()] * number,
+            [False] * number if plain else list(map(retained, flags)),
+        )
+        self._events.received(number)
+        receipt = _Acknowledgement(session, outstanding, messages.identifiers, serial)
+        self._queue(_Chunk(packets, receipt, _size(packets)))
         if self._is_full():
             session.pause()
 
+    def _queue(self, chunk: _Chunk) -> None:
+        self._chunks.append(chunk)
+        self._waiting += len(chunk.packets)
+        self._bytes += chunk.size
+        self._arrived.set()
+
+    def _needs_a_look(self, messages: Publishes) -> bool:
+        """Say whether one of the messages may be our own, or one that is here already. Rarely one is."""
+        return any(map(duplicate, set(messages.flags))) or self._ours.suffix in b"\0".join(messages.topics)
+
+    def _without_ours_and_doubles(self, session: Session, messages: Publishes) -> Publishes:
+        """Return the messages that are to be handed over.
+
+        What we sent ourselves is acknowledged; what is sent again because we have not acknowledged it yet is
+        still here.
+        """
+        outstanding, here, left = self._outstanding, set[bytes](), Publishes()
+        for topic, payload, identifier, flags in zip(
+            messages.topics, messages.payloads, messages.identifiers, messages.flags, strict=True
+        ):
+            if topic.endswith(self._ours.suffix) and self._ours.is_ours(topic.decode("utf-8", "replace")):
+                session.acknowledge([identifier] if identifier else [])
+            elif not (identifier and duplicate(flags) and (identifier in outstanding or identifier in here)):
+                here.add(identifier)
+                left.topics.append(topic)
+                left.payloads.append(payload)
+                left.identifiers.append(identifier)
+                left.flags.append(flags)
+        return left
+
     def _is_full(self, part: float = 1.0) -> bool:
-        return len(self._packets) >= self._max_waiting * part or self._bytes >= MAX_WAITING_BYTES * part
+        return self._waiting >= self._max_waiting * part or self._bytes >= MAX_WAITING_BYTES * part
 
 
-def _size(packet: Packet) -> int:
-    return len(packet.payload) + len(packet.topic)
+def _size(packets: Packets) -> int:
+    return sum(map(len, packets.payloads)) + sum(map(len, packets.topics))

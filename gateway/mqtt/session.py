@@ -1,6 +1,7 @@
 """One connection to the broker: gmqtt's client, changed where it stands between us and our promises.
 
-gmqtt 0.8 does CONNECT, TLS, keep-alive and SUBSCRIBE. Four things are different here, each in one place:
+gmqtt 0.8 does CONNECT, TLS, keep-alive and SUBSCRIBE, in MQTT 3.1.1 and 5. Four things are different here,
+each in one place:
 
 - A message is acknowledged when we say so. gmqtt acknowledges MQTT 3.1.1 messages before they are handled.
 - Reading stops while `pause` holds. gmqtt reads as fast as the broker sends.
@@ -21,39 +22,96 @@ from typing import Any
 
 from gmqtt import Client, Subscription
 from gmqtt.mqtt.connection import MQTTConnection
-from gmqtt.mqtt.constants import MQTTv311
+from gmqtt.mqtt.constants import MQTTv50, MQTTv311
 from gmqtt.mqtt.handler import MQTTConnectError
 from gmqtt.mqtt.package import Package
 from gmqtt.mqtt.protocol import MQTTProtocol
 
 from gateway.errors import OutsideError
 from gateway.mqtt.addresses import BrokerAddress
-from gateway.mqtt.framing import Framer, MalformedPacketError, Publish
+from gateway.mqtt.framing import Framer, MalformedPacketError, Publishes
 
 CONNECT_SECONDS = 10.0
 SUBSCRIBE_SECONDS = 30.0
 CLOSE_SECONDS = 1.0
 
 _READ_SIZE = 256 * 1024
-_PINGREQ, _PINGRESP = b"\xc0\x00", 0xD0
-_REFUSED = 0x80  # return code of a SUBACK (MQTT 3.1.1, 3.9.3)
+_PINGREQ = b"\xc0\x00"
+_CONNACK, _PINGRESP, _DISCONNECT = 0x20, 0xD0, 0xE0
+_OTHER_VERSION = (1, 132)  # CONNACK: unacceptable protocol version, in MQTT 3.1.1 and in 5
+
+#: What the broker may have on its way unacknowledged, where MQTT 5 lets us say it: the most there is. Its own
+#: limit (mosquitto's max_inflight_messages is 20) would make every commit wait for a round trip of 20.
+_RECEIVE_MAXIMUM = 65_535
+_LEAST_REFUSAL = 0x80
+_NEVER = 0xFFFF_FFFF  # session expiry interval: the broker keeps the session for as long as it keeps any
+
+#: Why a SUBACK refuses a filter (MQTT 5, 3.9.3; 0x80 is all that 3.1.1 has).
+_REFUSALS = {
+    0x80: (
+        "mosquitto says so where an ACL denies reading, NATS where max_ack_pending times the number of"
+        " filters of the session would pass 65,535 (one that ends in # counts twice)"
+    ),
+    0x87: "the broker's access rules do not allow it to this user",
+    0x8F: "the broker does not take this filter",
+    0x91: "the packet identifier is in use",
+    0x97: "a quota of the broker is exceeded",
+    0x9E: "the broker does not support shared subscriptions",
+    0xA2: "the broker does not support wildcards",
+}
+
+#: Why a broker of MQTT 5 ends a connection (3.14.2), where a person can do something about it.
+_ENDINGS = {
+    0x87: "not authorised any more",
+    0x89: "the broker is busy",
+    0x8B: "the broker is shutting down",
+    0x8D: "the broker heard nothing within the keep-alive",
+    0x8E: "another client has connected with the same broker.client_id",
+    0x93: "the broker counts more unacknowledged messages than were agreed on",
+    0x95: "a packet was larger than the broker takes",
+    0x97: "a quota of the broker is exceeded",
+    0x98: "ended by the broker's administrator",
+}
 
 # A lost connection is ours to report, once and in our words; gmqtt would print its traceback.
 logging.getLogger("gmqtt").setLevel(logging.ERROR)
 
 #: Takes the messages of one read, in order.
-Sink = Callable[["Session", list[Publish]], None]
+Sink = Callable[["Session", Publishes], None]
 
 
 class ConnectionFailedError(Exception):
     """The broker cannot be reached, refuses us, or is gone; the message says which."""
 
 
+class OtherVersionError(ConnectionFailedError):
+    """The broker does not speak this version of MQTT, or did not answer to it.
+
+    Attributes:
+        said: it said so.
+    """
+
+    def __init__(self, text: str, *, said: bool) -> None:
+        super().__init__(text)
+        self.said = said
+
+
 class Session:
-    """One connection, from CONNECT to its end."""
+    """One connection, from CONNECT to its end.
+
+    Attributes:
+        ended: why the broker ended it, where it said so.
+    """
 
     def __init__(
-        self, address: BrokerAddress, *, client_id: str, keepalive: int, max_payload: int, sink: Sink
+        self,
+        address: BrokerAddress,
+        *,
+        client_id: str,
+        keepalive: int,
+        max_payload: int,
+        sink: Sink,
+        version: int = MQTTv311,
     ):
         """Prepare a connection.
 
@@ -63,7 +121,10 @@ class Session:
             keepalive: seconds.
             max_payload: bytes; of larger payloads one byte more than this is handed over.
             sink: takes what arrives.
+            version: of MQTT, 4 for 3.1.1 or 5.
         """
+        self.ended: str | None = None
+        self._version = version
         self._address = address
         self._keepalive = keepalive
         self._opened = False
@@ -71,15 +132,16 @@ class Session:
         self._reading = asyncio.Event()
         self._reading.set()
         self._answered = asyncio.Event()  # a ping was
+        self._answer: int | None = None  # of the CONNACK
         self._granted: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
         self._client = _OneConnectionClient(
             client_id,
-            clean_session=False,
+            version=version,
             protocol=partial(
                 _Protocol,
-                framer=Framer(max_payload),
+                framer=Framer(max_payload, version),
                 reading=self._reading,
-                answered=self._answered,
+                other=self._other,
                 sink=partial(sink, self),
             ),
         )
@@ -92,6 +154,7 @@ class Session:
         """Connect.
 
         Raises:
+            OtherVersionError: not with this version of MQTT.
             ConnectionFailedError: the broker cannot be reached or refuses us.
         """
         try:
@@ -102,7 +165,7 @@ class Session:
                         self._address.port,
                         ssl=self._address.tls_context() or False,
                         keepalive=self._keepalive,
-                        version=MQTTv311,
+                        version=self._version,
                     )
                 )
         except TimeoutError:
@@ -111,6 +174,11 @@ class Session:
             raise ConnectionFailedError(error.strerror or str(error)) from None
         except MQTTConnectError as error:
             raise ConnectionFailedError(error.message) from None
+        except ConnectionFailedError as error:
+            if self._answer is None or self._answer in _OTHER_VERSION:
+                # Who does not know MQTT 5 should say so, but some just close the connection.
+                raise OtherVersionError(str(error), said=self._answer is not None) from None
+            raise
         self._opened = True
 
     async def subscribe(self, filters: Sequence[str]) -> None:
@@ -128,13 +196,21 @@ class Session:
             raise ConnectionFailedError(
                 f"subscription not confirmed within {SUBSCRIBE_SECONDS:.0f} s"
             ) from None
+        codes = [*granted, *[_LEAST_REFUSAL] * (len(filters) - len(granted))]
         refused = [
-            pattern for pattern, code in zip(filters, granted, strict=False) if code == _REFUSED
-        ] + list(filters[len(granted) :])
+            f"{pattern} ({_REFUSALS.get(code, f'code {code:#x}')})"
+            for pattern, code in zip(filters, codes, strict=True)
+            if code >= _LEAST_REFUSAL
+        ]
         if refused:
             raise OutsideError(
-                f"the broker at {self._address.url} refuses the subscription to {', '.join(refused)}: "
-                "it may not be allowed to this user, or exceed the broker's limits for one session"
+                f"the broker at {self._address.url} refuses the subscription to {', '.join(refused)}"
+            )
+        if 0 in codes:
+            pattern = filters[codes.index(0)]
+            raise OutsideError(
+                f"the broker at {self._address.url} grants {pattern} with QoS 0 only: what is sent while the "
+                "gateway is away would be lost"
             )
 
     async def wait_closed(self) -> None:
@@ -157,7 +233,7 @@ class Session:
     def acknowledge(self, identifiers: Sequence[bytes]) -> None:
         """Send a PUBACK for each packet identifier; nothing when the connection is gone."""
         if identifiers and self.open_now:
-            self._client.write(b"".join([b"\x40\x02" + identifier for identifier in identifiers]))
+            self._client.write(b"\x40\x02" + b"\x40\x02".join(identifiers))
 
     async def close(self) -> None:
         """Say goodbye and close, once the broker has read our last acknowledgements.
@@ -174,6 +250,15 @@ class Session:
                     await self._unless_closed(self._answered.wait())
         self._closed.set()
         await self._client.disconnect()
+
+    def _other(self, first: int, body: bytes) -> None:
+        """Look at a packet that is not a message before gmqtt does."""
+        if first == _PINGRESP:
+            self._answered.set()
+        elif first == _CONNACK and len(body) >= 2:
+            self._answer = body[1]
+        elif first == _DISCONNECT and body:
+            self.ended = _ENDINGS.get(body[0], f"the broker ended it with code {body[0]:#x}")
 
     def _lost(self, _client: object, _packet: object, _error: object = None) -> None:
         self._closed.set()
@@ -201,8 +286,13 @@ class Session:
 class _OneConnectionClient(Client):  # type: ignore[misc]  # gmqtt has no types
     """gmqtt's client without its own ways to come back."""
 
-    def __init__(self, client_id: str, *, clean_session: bool, protocol: Callable[..., "_Protocol"]) -> None:
-        super().__init__(client_id, clean_session=clean_session)
+    def __init__(self, client_id: str, *, version: int, protocol: Callable[..., "_Protocol"]) -> None:
+        properties = (
+            {"receive_maximum": _RECEIVE_MAXIMUM, "session_expiry_interval": _NEVER}
+            if version == MQTTv50
+            else {}
+        )
+        super().__init__(client_id, clean_session=False, **properties)
         self._protocol_of_ours = protocol
 
     async def reconnect(self, delay: bool = False) -> None:
@@ -252,13 +342,13 @@ class _Protocol(MQTTProtocol):  # type: ignore[misc]  # gmqtt has no types
         *,
         framer: Framer,
         reading: asyncio.Event,
-        answered: asyncio.Event,
-        sink: Callable[[list[Publish]], None],
+        other: Callable[[int, bytes], None],
+        sink: Callable[[Publishes], None],
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
         self.reading = reading
-        self._answered = answered
+        self._other = other
         self._framer = framer
         self._sink = sink
 
@@ -278,8 +368,7 @@ class _Protocol(MQTTProtocol):  # type: ignore[misc]  # gmqtt has no types
                 self._transport.abort()
                 return
             for first, body in others:
-                if first == _PINGRESP:
-                    self._answered.set()
+                self._other(first, body)
                 self._connection.put_package(Package(first, body))
             if messages:
                 self._sink(messages)

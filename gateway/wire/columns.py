@@ -1,48 +1,149 @@
-"""The columns of a `ReadingBatch`, collected message by message without a loop over readings."""
+"""The columns of a `ReadingBatch`, collected in pieces and put in order of arrival at the end."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from rules.batch import ReadingBatch, Value
+from gateway.ports import Packets
+from rules.batch import Float64, Int8, Int32, Int64, Kind, ReadingBatch, Value
 
 
-class Columns:
-    """Messages and readings of the batch that is being decoded.
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some messages of the batch that is being decoded, M messages and R readings.
 
-    Channels and kinds of a message come as the bytes of its int32 and int8 columns, so that joining them is
-    one copy; the values wait as Python objects (float, bool, or None for unknown) for one conversion.
+    Attributes:
+        order: [M] int64, `order_of` its packet and its place among the messages of that packet.
+        device: [M] int32, number in `Symbols.devices`.
+        ts: [M] int64, device time in ms since 1970 UTC.
+        sizes: [M] int32, how many readings each brought.
+        channel, value, kind: [R], as in a `ReadingBatch`.
     """
 
+    order: Int64
+    device: Int32
+    ts: Int64
+    sizes: Int32
+    channel: Int32
+    value: Float64
+    kind: Int8
+
+
+class Parts:
+    """Messages that were looked at reading by reading, collected row by row."""
+
     def __init__(self) -> None:
-        self._rows: list[tuple[int, int, int, bytes, bytes]] = []
+        self._rows: list[tuple[int, int, int, int]] = []
+        self._channels: list[int] = []
+        self._kinds: list[Kind] = []
         self._values: list[Value] = []
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def add(self, row: tuple[int, int, int, bytes, bytes], values: Iterable[Value]) -> None:
+    def add(
+        self,
+        row: tuple[int, int, int],
+        channels: Sequence[int],
+        kinds: Sequence[Kind],
+        values: Sequence[Value],
+    ) -> None:
         """Append one message.
 
         Args:
-            row: number of the device in `Symbols.devices`; device time and time of arrival, ms since 1970
-                UTC, arrival not less than that of the row before; the readings' channels, int32 in the
-                machine's order; their kinds, int8.
-            values: the readings' values, as many; None for unknown, a text's number for a text.
+            row: its order, number of its device, its time.
+            channels: the readings' channels, each with its kind and value.
+            kinds: of the values.
+            values: None for unknown, a text's number for a text.
         """
-        self._rows.append(row)
+        self._rows.append((*row, len(channels)))
+        self._channels.extend(channels)
+        self._kinds.extend(kinds)
         self._values.extend(values)
 
-    def build(self) -> ReadingBatch:
-        """Return the columns."""
-        device, ts, arrival, channels, kinds = zip(*self._rows, strict=True) if self._rows else ((),) * 5
-        rows = np.arange(len(self._rows), dtype=np.int32)
-        return ReadingBatch(
-            device=np.array(device, dtype=np.int32),
-            ts=np.array(ts, dtype=np.int64),
-            arrival=np.array(arrival, dtype=np.int64),
-            message=np.repeat(rows, [len(column) for column in kinds]) if self._rows else rows,
-            channel=np.frombuffer(b"".join(channels), dtype=np.int32),
-            value=np.array(self._values, dtype=np.float64),
-            kind=np.frombuffer(b"".join(kinds), dtype=np.int8),
+    def piece(self) -> Piece | None:
+        """Return what was collected; None when there is nothing."""
+        if not self._rows:
+            return None
+        order, device, ts, sizes = np.array(self._rows, dtype=np.int64).T
+        return Piece(
+            order,
+            device.astype(np.int32),
+            ts,
+            sizes.astype(np.int32),
+            np.array(self._channels, dtype=np.int32),
+            np.array(self._values, dtype=np.float64),
+            np.array(self._kinds, dtype=np.int8),
         )
+
+
+def batch_of(pieces: Sequence[Piece], packets: Packets) -> tuple[ReadingBatch, Int32]:
+    """Return the messages of pieces in order of their packets, and [M] int32 the packet of each."""
+    whole = _in_order(_joined(pieces)) if pieces else NOTHING
+    rows = (whole.order >> PLACES).astype(np.int32)
+    return _batch(whole, rows, packets), rows
+
+
+def order_of(packet: int, place: int) -> int:
+    """Return by what messages are ordered: the position of the packet, then the place in it."""
+    return packet << PLACES | place
+
+
+PLACES = 24  # bits; of sixteen million messages in one payload each would have less than a byte of it
+
+
+def _joined(pieces: Sequence[Piece]) -> Piece:
+    if len(pieces) == 1:
+        return pieces[0]
+    return Piece(
+        np.concatenate([piece.order for piece in pieces]),
+        np.concatenate([piece.device for piece in pieces]),
+        np.concatenate([piece.ts for piece in pieces]),
+        np.concatenate([piece.sizes for piece in pieces]),
+        np.concatenate([piece.channel for piece in pieces]),
+        np.concatenate([piece.value for piece in pieces]),
+        np.concatenate([piece.kind for piece in pieces]),
+    )
+
+
+def _in_order(piece: Piece) -> Piece:
+    """Return a piece whose messages are in order."""
+    if (piece.order[1:] >= piece.order[:-1]).all():
+        return piece
+    order = np.argsort(piece.order, kind="stable")
+    sizes = piece.sizes[order]
+    ends = np.cumsum(sizes)
+    starts = (np.cumsum(piece.sizes) - piece.sizes)[order]
+    readings = np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1])
+    return Piece(
+        piece.order[order],
+        piece.device[order],
+        piece.ts[order],
+        sizes,
+        piece.channel[readings],
+        piece.value[readings],
+        piece.kind[readings],
+    )
+
+
+def _batch(piece: Piece, rows: Int32, packets: Packets) -> ReadingBatch:
+    arrivals = np.array(packets.arrivals, dtype=np.int64)
+    return ReadingBatch(
+        device=piece.device,
+        ts=piece.ts,
+        arrival=arrivals[rows],
+        message=np.repeat(np.arange(len(rows), dtype=np.int32), piece.sizes),
+        channel=piece.channel,
+        value=piece.value,
+        kind=piece.kind,
+        retained=np.array(packets.retained, dtype=np.bool_)[rows],
+    )
+
+
+NOTHING = Piece(
+    order=np.zeros(0, dtype=np.int64),
+    device=np.zeros(0, dtype=np.int32),
+    ts=np.zeros(0, dtype=np.int64),
+    sizes=np.zeros(0, dtype=np.int32),
+    channel=np.zeros(0, dtype=np.int32),
+    value=np.zeros(0, dtype=np.float64),
+    kind=np.zeros(0, dtype=np.int8),
+)

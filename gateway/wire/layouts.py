@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gateway.wire.values import is_key
-from rules.batch import Kind
+from rules.batch import Bool, Int8, Int32, Int64, Kind
 from rules.signals import Catalogue
 from rules.symbols import Channel, Symbols
 
-#: Keys and types of a message's values, in order.
-Shape = tuple[tuple[str, ...], tuple[type, ...]]
+Keys = tuple[str, ...]
 
 _KIND_OF_TYPE = {float: Kind.NUMBER, bool: Kind.BOOLEAN, str: Kind.TEXT, type(None): Kind.UNKNOWN}
 _MAX_LAYOUTS = 20_000  # some 400 bytes each
@@ -23,55 +22,85 @@ class Layout:
 
     Attributes:
         numbers: the channels.
-        channels: the same as the bytes of an int32 column.
-        kinds: bytes of an int8 column.
         flags: positions of numbers that stand for booleans and must be 0 or 1.
         texts: positions of texts, which have to be numbered.
     """
 
     numbers: frozenset[int]
-    channels: bytes
-    kinds: bytes
     flags: tuple[int, ...]
     texts: tuple[int, ...]
 
 
 class Layouts:
-    """The layouts seen so far; forgotten all at once when a sender makes too many."""
+    """The layouts seen so far by number; forgotten all at once when senders make too many.
+
+    Attributes:
+        all: by number.
+        plain: numbers of the layouts whose values are all numbers, by their keys.
+        typed: numbers of layouts by keys and types.
+    """
 
     def __init__(self, symbols: Symbols, catalogue: Catalogue) -> None:
         self._symbols = symbols
         self._catalogue = catalogue
-        self._layouts: dict[Shape, Layout] = {}
-        self.get = self._layouts.get
+        self.all: list[Layout] = []
+        self.plain: dict[Keys, int] = {}
+        self.typed: dict[tuple[Keys, tuple[type, ...]], int] = {}
+        self._channels: list[int] = []
+        self._kinds: list[int] = []
+        self._starts: list[int] = [0]
+        self._columns: tuple[Int32, Int8, Int64, Bool] | None = None
 
-    def plan(self, shape: Shape, known: frozenset[int], limit: int) -> Layout | None:
-        """Return the layout of a shape, None when its messages have to be looked at value by value.
+    @property
+    def full(self) -> bool:
+        """Whether there are so many that they should be forgotten before more are planned."""
+        return len(self.all) >= _MAX_LAYOUTS
+
+    def plan(self, keys: Keys, types: tuple[type, ...], known: frozenset[int], limit: int) -> int | None:
+        """Return the number of a new layout, None when its messages have to be looked at value by value.
 
         That is so when a key or a kind is wrong, and when the device, which has named the channels `known`
         so far, would come to have more than `limit`.
         """
-        keys, types = shape
         kinds = [self._kind(key, type_) for key, type_ in zip(keys, types, strict=True)]
         judged = [kind for kind in kinds if kind is not None]
         if len(judged) < len(kinds) or len(known) + self.count_new(keys, known) > limit:
             return None
-        numbers = [self._symbols.channel(key) for key in keys]
-        layout = Layout(
-            numbers=frozenset(numbers),
-            channels=np.array(numbers, dtype=np.int32).tobytes(),
-            kinds=np.array(judged, dtype=np.int8).tobytes(),
-            flags=tuple(
-                position
-                for position, (kind, type_) in enumerate(zip(judged, types, strict=True))
-                if kind is Kind.BOOLEAN and type_ is float
-            ),
-            texts=tuple(position for position, kind in enumerate(judged) if kind is Kind.TEXT),
+        channels = [self._symbols.channel(key) for key in keys]
+        number = len(self.all)
+        self.all.append(
+            Layout(
+                numbers=frozenset(channels),
+                flags=tuple(
+                    position
+                    for position, (kind, type_) in enumerate(zip(judged, types, strict=True))
+                    if kind is Kind.BOOLEAN and type_ is float
+                ),
+                texts=tuple(position for position, kind in enumerate(judged) if kind is Kind.TEXT),
+            )
         )
-        if len(self._layouts) >= _MAX_LAYOUTS:
-            self._layouts.clear()
-        self._layouts[shape] = layout
-        return layout
+        self._channels += channels
+        self._kinds += judged
+        self._starts.append(len(self._channels))
+        self._columns = None
+        self.typed[keys, types] = number
+        if all(type_ is float for type_ in types):
+            self.plain[keys] = number
+        return number
+
+    def columns(self) -> tuple[Int32, Int8, Int64, Bool]:
+        """Return channels and kinds of all layouts one after the other, where each begins, who is unsettled.
+
+        [C] int32, [C] int8, [L + 1] int64, [L] bool: those whose values cannot be vouched for unseen.
+        """
+        if self._columns is None:
+            self._columns = (
+                np.array(self._channels, dtype=np.int32),
+                np.array(self._kinds, dtype=np.int8),
+                np.array(self._starts, dtype=np.int64),
+                np.array([bool(layout.flags or layout.texts) for layout in self.all], dtype=np.bool_),
+            )
+        return self._columns
 
     def count_new(self, keys: Sequence[str], known: frozenset[int]) -> int:
         """Return how many of the keys name channels that are not among `known`; none is given a number."""

@@ -1,6 +1,8 @@
 """What a batch of packets held that is of no use, gathered with its reasons."""
 
-from gateway.ports import Packet, Rejected
+from itertools import chain
+
+from gateway.ports import Packets, Rejected
 from gateway.wire.reasons import QuarantineReason, Unusable
 
 MAX_KEPT_PAYLOAD = 4_096  # bytes of a rejected payload that are kept
@@ -11,35 +13,35 @@ class Refusals:
     """Collects the refusals of a batch, packet by packet.
 
     Attributes:
-        packet: the one that is being read; set before anything of it is refused.
-        rejected: what was refused so far.
+        packets: the batch.
+        position: of the packet that is being read; set before anything of it is refused.
     """
 
-    packet: Packet
-
-    def __init__(self) -> None:
-        self.rejected: list[Rejected] = []
-        self._counted: Packet | None = None
-        self._count = 0
+    def __init__(self, packets: Packets) -> None:
+        self.packets = packets
+        self.position = 0
+        self._rejected: dict[int, list[Rejected]] = {}
+        self._more: dict[int, int] = {}
 
     def add(self, reason: QuarantineReason, detail: str) -> None:
         """Put the packet aside for one more reason.
 
         Past the first twenty a payload's refusals are counted on the last one kept.
         """
-        packet = self.packet
-        self._count = self._count + 1 if packet is self._counted else 1
-        self._counted = packet
+        of_packet = self._rejected.setdefault(self.position, [])
         word = reason.value
-        if self._count > MAX_PER_PAYLOAD:
-            last = self.rejected.pop()
-            more = self._count - MAX_PER_PAYLOAD
-            word, detail = (
-                last.reason,
-                f"{last.detail.partition(_MORE)[0]}{_MORE}{more:,} more in this payload)",
-            )
+        if len(of_packet) == MAX_PER_PAYLOAD:
+            more = self._more[self.position] = self._more.get(self.position, 0) + 1
+            last = of_packet.pop()
+            word = last.reason
+            detail = f"{last.detail.partition(_MORE)[0]}{_MORE}{more:,} more in this payload)"
+        packet = self.packets.packet(self.position)
         kept = packet.payload[:MAX_KEPT_PAYLOAD]
-        self.rejected.append(Rejected(packet.topic, word, detail, kept, packet.arrival))
+        of_packet.append(Rejected(packet.topic, word, detail, kept, packet.arrival, self.position))
+
+    def in_order(self) -> tuple[Rejected, ...]:
+        """Return what was refused so far, packet by packet."""
+        return tuple(chain.from_iterable(self._rejected[position] for position in sorted(self._rejected)))
 
     def unusable(self, finding: Unusable, where: str = "") -> None:
         """Put the packet aside for what a check found, at a place such as a key."""

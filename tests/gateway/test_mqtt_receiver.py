@@ -13,7 +13,7 @@ from gateway.errors import OutsideError, UserError
 from gateway.events import Events
 from gateway.mqtt.addresses import BrokerAddress
 from gateway.mqtt.embedded import EmbeddedBroker
-from gateway.mqtt.receiver import Receiver
+from gateway.mqtt.receiver import Ours, Receiver
 from gateway.wire.topics import commands, subscriptions
 
 pytestmark = pytest.mark.server
@@ -103,7 +103,7 @@ async def test_what_was_not_acknowledged_comes_again_in_the_next_session(broker)
         first = await receiver.take(4)
         await until(lambda: receiver.waiting >= 10 - len(first))
         rest = await receiver.take(100)
-        assert numbers(first.packets + rest.packets) == list(range(10))
+        assert numbers([*first.packets, *rest.packets]) == list(range(10))
         first.acknowledge()
         await asyncio.to_thread(publish, broker.url, [("fw/acme/pc/p-1/status", b"flush")])
         await take_all(receiver, 1)  # the broker has read what came before this one's acknowledgement
@@ -156,7 +156,7 @@ async def test_mistaken_topics_arrive_and_our_own_commands_do_not_come_back(brok
     mistaken = ["fw/acme/pc/p-1/telemetri", "fw/acme/p-1/telemetry", "fw/acme/pc/p-1/telemetry/more", "fw/x"]
     command = ("fw/acme/pc/p-1/command", b"{}")
     events = Events()
-    async with receiving(broker.url, is_ours=commands("fw"), events=events) as receiver:
+    async with receiving(broker.url, ours=Ours(b"/command", commands("fw")), events=events) as receiver:
         sent = [command, *((topic, b"1") for topic in mistaken), command, (TOPIC, b"2")]
         await asyncio.to_thread(publish, broker.url, sent)
         packets = await take_all(receiver, 5)
@@ -290,10 +290,14 @@ async def test_a_full_buffer_stops_the_reading_and_empties_again(mosquitto):
 
 
 async def serve_by_hand(script):
-    """A broker of a few lines: answers CONNECT and SUBSCRIBE, then runs a script with the connection."""
+    """A broker of a few lines, of MQTT 3.1.1: answers CONNECT, SUBSCRIBE, then runs a script."""
 
     async def client(reader, writer):
-        await reader.read(1000)
+        connect = await reader.read(1000)
+        if connect[8] == 5:  # the version
+            writer.write(b"\x20\x02\x00\x01")
+            writer.close()
+            return
         writer.write(b"\x20\x02\x01\x00")
         subscribe = await reader.read(1000)
         writer.write(b"\x90\x03" + subscribe[2:4] + b"\x01")

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -83,13 +84,22 @@ def test_any_document_on_any_topic_gives_readings_or_a_reason(topic, document, r
 @given(st.lists(st.tuples(own_topics, documents), max_size=6))
 def test_a_batch_says_what_its_packets_say_one_by_one(packets):
     packets = [Packet(topic, json.dumps(document).encode(), ARRIVAL) for topic, document in packets]
-    together, single = decoder(), decoder()
+    symbols, single_symbols = Symbols(), Symbols()
+    together = Decoder(symbols, CATALOGUE, sources=[SMART])
+    single = Decoder(single_symbols, CATALOGUE, sources=[SMART])
     whole = together.decode(packets)
     parts = [single.decode([packet]) for packet in packets]
-    for column in ("device", "ts", "arrival", "channel", "kind"):
+    for column in ("ts", "arrival", "kind"):
         joined = [value for part in parts for value in getattr(part.readings, column).tolist()]
         assert getattr(whole.readings, column).tolist() == joined
-    assert list(whole.rejected) == [rejected for part in parts for rejected in part.rejected]
+    for column, table in (("device", "devices"), ("channel", "channels")):
+        names = getattr(single_symbols, table)
+        joined = [names[number] for part in parts for number in getattr(part.readings, column).tolist()]
+        names = getattr(symbols, table)
+        assert [names[number] for number in getattr(whole.readings, column).tolist()] == joined
+    assert [replace(rejected, packet=-1) for rejected in whole.rejected] == [
+        replace(rejected, packet=-1) for part in parts for rejected in part.rejected
+    ]
     assert [notice.body for notice in whole.notices] == [n.body for part in parts for n in part.notices]
 
 
