@@ -3,9 +3,9 @@
 Kept as columns and as lines of JSON, which are copied in no time: the state is saved while messages come.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
 import numpy as np
 
 from gateway.ports import DeviceRecord
@@ -69,12 +69,12 @@ class KnownDevices:
 
     def facts(self, number: int) -> dict[str, object]:
         """Return what a device has said of itself, a copy."""
-        facts: dict[str, object] = json.loads(self._lines[number])[len(DeviceId._fields)]
+        facts: dict[str, object] = msgspec.json.decode(self._lines[number])[len(DeviceId._fields)]
         return facts
 
     def state(self, number: int, facts: Mapping[str, object]) -> None:
         """Keep what a device says of itself in place of what it had said."""
-        self._lines[number] = json.dumps([*self._symbols.devices[number], facts]).encode()
+        self._lines[number] = msgspec.json.encode([*self._symbols.devices[number], facts])
 
     def online(self, number: int) -> bool | None:
         """Return its last status, None when it never said."""
@@ -121,7 +121,8 @@ class KnownDevices:
         for row, line in enumerate(arrays["known/lines"].tobytes().split(b"\n")):
             if not line:
                 continue
-            number = self._symbols.devices.intern(DeviceId(*json.loads(line)[: len(DeviceId._fields)]))
+            names = msgspec.json.decode(line)[: len(DeviceId._fields)]
+            number = self._symbols.devices.intern(DeviceId(*names))
             self._reserve()
             self._lines[number] = line
             self._last_seen[number] = arrays["known/last_seen"][row]

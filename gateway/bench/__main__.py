@@ -1,19 +1,24 @@
-"""One measurement in this process: ``python -m gateway.bench NAME SETTINGS``, JSON in and out."""
+"""One measurement in this process: ``python -m gateway.bench SUITE NAME SETTINGS``, JSON in and out."""
 
 import json
 import sys
 
+from gateway.bench import ingest, rules
 from gateway.bench.machine import pin_to_one_core
-from gateway.bench.rules import MEASUREMENTS, Settings
 
 
 def main() -> None:
     """Measure, say on standard error what is being done, and print the figures."""
-    name, settings = sys.argv[1:]
-    core = pin_to_one_core()
-    measure, _ = MEASUREMENTS[name]
-    figures = measure(Settings(**json.loads(settings)), _say)
-    json.dump({"core": core, **figures}, sys.stdout)
+    suite, name, text = sys.argv[1:]
+    settings = json.loads(text)
+    if suite == "ingest":
+        measure, _ = ingest.MEASUREMENTS[name]
+        figures = measure(ingest.Settings(**settings), _say)
+    else:
+        core = pin_to_one_core()
+        measure_rules, _ = rules.MEASUREMENTS[name]
+        figures = {"core": core, **measure_rules(rules.Settings(**settings), _say)}
+    json.dump(figures, sys.stdout)
 
 
 def _say(text: str) -> None:

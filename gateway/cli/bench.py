@@ -34,19 +34,12 @@ def bench_rules(
     million: Annotated[bool, typer.Option(help="Also the memory of 1,000,000 devices.")] = False,
 ) -> None:
     """Measure the rules engine on one core: pace, memory, snapshot, worst order, other engines."""
-    from gateway.bench.machine import describe_machine
     from gateway.bench.rules import MEASUREMENTS, Settings
 
-    unknown = set(only or ()) - MEASUREMENTS.keys()
-    if unknown:
-        raise UserError(
-            f"--only: expected one of {', '.join(MEASUREMENTS)}, got {', '.join(sorted(unknown))}"
-        )
-    chosen = [
-        name
-        for name, (_, usual) in MEASUREMENTS.items()
-        if (name in only if only else usual) or (million and name == "million")
-    ]
+    usual = [name for name, (_, is_usual) in MEASUREMENTS.items() if is_usual]
+    chosen = _chosen(only, list(MEASUREMENTS), usual + (["million"] if million else []))
+    if million and "million" not in chosen:
+        chosen.append("million")
     settings = {
         "devices": devices,
         "rules": rules,
@@ -57,22 +50,66 @@ def bench_rules(
         "seed": seed,
     }
     Settings(**settings)
+    _report("rules", chosen, settings)
+
+
+@bench_app.command("ingest")
+def bench_ingest(
+    messages: Annotated[int, typer.Option(min=1_000, help="Of a backlog, six values each.")] = 300_000,
+    large: Annotated[int, typer.Option(min=1_000, help="Of the backlog of --only memory.")] = 3_000_000,
+    devices: Annotated[int, typer.Option(min=1, help="That send them.")] = 10_000,
+    offered: Annotated[int, typer.Option(min=100, help="Messages a second, for detection.")] = 20_000,
+    seconds: Annotated[int, typer.Option(min=1, max=600, help="How long they are offered.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is chance.")] = 1,
+    only: Annotated[list[str] | None, typer.Option(help="This measurement; may be given again.")] = None,
+) -> None:
+    """Measure whole gateways on one core at real brokers: backlog, time to detection, memory."""
+    from gateway.bench.ingest import MEASUREMENTS
+
+    settings = {
+        "messages": messages,
+        "large": large,
+        "devices": devices,
+        "offered": offered,
+        "seconds": seconds,
+        "seed": seed,
+    }
+    usual = [name for name, (_, is_usual) in MEASUREMENTS.items() if is_usual]
+    _report("ingest", _chosen(only, list(MEASUREMENTS), usual), settings)
+
+
+def _chosen(only: list[str] | None, names: list[str], usual: list[str]) -> list[str]:
+    """Return the measurements to run, in their usual order.
+
+    Raises:
+        UserError: there is no measurement of that name.
+    """
+    unknown = set(only or ()) - set(names)
+    if unknown:
+        raise UserError(f"--only: expected one of {', '.join(names)}, got {', '.join(sorted(unknown))}")
+    return [name for name in names if name in (only or usual)]
+
+
+def _report(suite: str, chosen: list[str], settings: dict[str, int]) -> None:
+    """Run measurements and print their figures as one JSON object."""
+    from gateway.bench.machine import describe_machine
+
     report: dict[str, Any] = {
         "forewarn": version("forewarn"),
         "machine": describe_machine(),
         "settings": settings,
     }
     for name in chosen:
-        report[name] = asyncio.run(_measured(name, settings))
+        report[name] = asyncio.run(_measured(suite, name, settings))
     print(json.dumps(report, indent=2))
 
 
-async def _measured(name: str, settings: dict[str, int]) -> dict[str, Any]:
+async def _measured(suite: str, name: str, settings: dict[str, int]) -> dict[str, Any]:
     """Run one measurement in a fresh process, which ends with us; its progress goes to standard error."""
     from gateway.bench.machine import ONE_THREAD
     from gateway.leash import LeashedProgram
 
-    command = [sys.executable, "-m", "gateway.bench", name, json.dumps(settings)]
+    command = [sys.executable, "-m", "gateway.bench", suite, name, json.dumps(settings)]
     program = await LeashedProgram.start(command, stdout=asyncio.subprocess.PIPE, env=os.environ | ONE_THREAD)
     assert program.stdout is not None
     printed = await program.stdout.read()

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -45,7 +46,7 @@ def write_devices(connection: sa.Connection, records: Sequence[DeviceRecord]) ->
     rows = [
         {
             **record.id._asdict(),
-            "facts": json.dumps(record.facts),
+            "facts": msgspec.json.encode(record.facts).decode(),
             "online": record.online,
             "last_seen": record.last_seen,
         }

@@ -50,40 +50,38 @@ class _Receipt(ABC):
 class _Acknowledgement(_Receipt):
     """Of packets that the broker sent with QoS 1.
 
-    They are acknowledged on the connection that brought them, and each only while its serial is the latest of
-    its identifier: once the broker has seen an acknowledgement it gives the identifier to another message.
+    They are acknowledged on the connection that brought them, and each only while its identifier is still
+    theirs: once the broker has seen an acknowledgement it gives the identifier to another message.
 
     Args:
         session: the connection.
-        outstanding: identifier to serial, of that connection.
+        outstanding: identifier to token, of that connection.
         identifiers: of the packets, in order; empty for those of QoS 0.
-        serial: of the first; the others have the next ones.
+        token: of the packets that arrived together.
     """
 
     def __init__(
-        self, session: Session, outstanding: dict[bytes, int], identifiers: list[bytes], serial: int
+        self, session: Session, outstanding: dict[bytes, object], identifiers: list[bytes], token: object
     ) -> None:
         self._session = session
         self._outstanding = outstanding
         self._identifiers = identifiers
-        self._serial = serial
+        self._token = token
 
     def cut(self, number: int) -> "_Acknowledgement":
         """Take the first so many away and return them."""
         identifiers = self._identifiers
-        first = _Acknowledgement(self._session, self._outstanding, identifiers[:number], self._serial)
+        first = _Acknowledgement(self._session, self._outstanding, identifiers[:number], self._token)
         del identifiers[:number]
-        self._serial += number
         return first
 
     def give(self) -> None:
         """Send the acknowledgements; those of a connection that is gone the broker would not know."""
-        outstanding = self._outstanding
-        due = [
-            identifier
-            for serial, identifier in enumerate(self._identifiers, self._serial)
-            if identifier and outstanding.get(identifier) == serial
-        ]
+        outstanding, token, due = self._outstanding, self._token, self._identifiers
+        tokens = list(map(outstanding.get, due))
+        if tokens.count(token) < len(due) or b"" in due:
+            pairs = zip(due, tokens, strict=True)
+            due = [identifier for identifier, its in pairs if identifier and its is token]
         for identifier in due:
             del outstanding[identifier]
         self._session.acknowledge(due)
@@ -190,8 +188,7 @@ class Receiver:
         self._chunks: deque[_Chunk] = deque()
         self._waiting = 0  # packets in them
         self._bytes = 0
-        self._outstanding: dict[bytes, int] = {}  # identifier -> serial, of the present connection
-        self._serial = 0
+        self._outstanding: dict[bytes, object] = {}  # identifier -> token, of the present connection
         self._version = FIRST_VERSION
         self._arrived = asyncio.Event()
 
@@ -344,9 +341,8 @@ class Receiver:
         number = len(messages)
         if not number:
             return
-        outstanding, serial = self._outstanding, self._serial
-        outstanding.update(zip(messages.identifiers, range(serial, serial + number), strict=True))
-        self._serial += number
+        outstanding, token = self._outstanding, object()
+        outstanding.update(dict.fromkeys(messages.identifiers, token))
         flags = messages.flags
         plain = max(flags) & 0x01 == 0 and set(flags) <= {0x30, 0x32}
         packets = Packets(
@@ -356,7 +352,7 @@ class Receiver:
             [False] * number if plain else list(map(retained, flags)),
         )
         self._events.received(number)
-        receipt = _Acknowledgement(session, outstanding, messages.identifiers, serial)
+        receipt = _Acknowledgement(session, outstanding, messages.identifiers, token)
         self._queue(_Chunk(packets, receipt, _size(packets)))
         if self._is_full():
             session.pause()

@@ -127,7 +127,10 @@ class Decoder:
         for position in np.flatnonzero(found == _UNSEEN).tolist():
             refusals.position = position
             try:
-                found[position] = self._route(batch.topics[position])
+                topic = batch.topics[position]
+                found[position] = self._routes.get(topic, _UNSEEN)
+                if found[position] == _UNSEEN:
+                    found[position] = self._route(topic)
             except Unusable as finding:
                 refusals.unusable(finding)
         return found
