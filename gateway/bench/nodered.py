@@ -112,9 +112,9 @@ def _write_flow(folder: Path, port: int, count: Path, total: int) -> int:
     )
     function = _FUNCTION.replace("TOTAL", str(total)).replace("COUNT", str(count))
     flow = [
-        {"id": "tab", "type": "tab", "label": "bench"},
+        {"id": "flow-tab", "type": "tab", "label": "bench"},
         {
-            "id": "broker",
+            "id": "node-broker",
             "type": "mqtt-broker",
             "broker": "127.0.0.1",
             "port": str(port),
@@ -125,24 +125,31 @@ def _write_flow(folder: Path, port: int, count: Path, total: int) -> int:
             "keepalive": "600",
         },
         {
-            "id": "in",
+            "id": "node-in",
             "type": "mqtt in",
-            "z": "tab",
+            "z": "flow-tab",
             "topic": "fw/#",
             "qos": "1",
             "datatype": "buffer",
-            "broker": "broker",
-            "wires": [["json"]],
+            "broker": "node-broker",
+            "wires": [["node-json"]],
         },
         {
-            "id": "json",
+            "id": "node-json",
             "type": "json",
-            "z": "tab",
+            "z": "flow-tab",
             "property": "payload",
             "action": "obj",
-            "wires": [["rules"]],
+            "wires": [["node-rules"]],
         },
-        {"id": "rules", "type": "function", "z": "tab", "func": function, "outputs": 1, "wires": [[]]},
+        {
+            "id": "node-rules",
+            "type": "function",
+            "z": "flow-tab",
+            "func": function,
+            "outputs": 1,
+            "wires": [[]],
+        },
     ]
     (folder / "flow.json").write_text(json.dumps(flow), encoding="utf-8")
     return http
