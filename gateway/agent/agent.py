@@ -25,7 +25,7 @@ log = structlog.get_logger("forewarn.agent")
 #: How long the load is measured when there is no time before to measure it over, s.
 _FIRST_LOOK_SECONDS = 1.0
 #: How long a single report may take to reach the broker, s.
-_ONCE_SECONDS = 30.0
+_ONCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class Agent:
             await asyncio.to_thread(publisher.leave)
         log.info("agent_ended", device=str(link.device))
 
-    async def report_once(self, link: Link, stop: asyncio.Event) -> None:
-        """Send one report and leave; presence is not spoken of.
+    async def report_once(self, link: Link, stop: asyncio.Event, patience: float = _ONCE_SECONDS) -> None:
+        """Send one report and leave, within `patience` seconds; presence is not spoken of.
 
         Raises:
             OutsideError: the broker does not take it.
@@ -96,7 +96,7 @@ class Agent:
         publisher.start()
         waiting = [asyncio.create_task(event.wait()) for event in (taken, stop)]
         try:
-            await asyncio.wait(waiting, timeout=_ONCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in waiting:
                 task.cancel()

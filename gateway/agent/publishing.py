@@ -138,7 +138,6 @@ class Publisher:
 
     def _connect(self) -> bool:
         address = self._link.address
-        self.trouble = ""
         try:
             self._client.connect(address.host, address.port, keepalive=KEEPALIVE_SECONDS)
         except (OSError, ValueError) as error:  # ValueError: a host name that cannot be one
@@ -152,7 +151,8 @@ class Publisher:
             self._hand_over()
             code = self._client.loop(_TURN_SECONDS)
             if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self.trouble = self.trouble or f"the connection was lost: {mqtt.error_string(code)}"
+                if self._ready or not self.trouble:
+                    self.trouble = f"the connection was lost: {mqtt.error_string(code)}"
                 self._ready = False
                 return
             if self._refused:
