@@ -57,13 +57,13 @@ def unit_text(command: Sequence[str]) -> str:
     return _UNIT.format(command=" ".join(map(_quoted, command)))
 
 
-def write_unit(command: Sequence[str], folder: Path = UNIT_FOLDER) -> Path:
-    """Write the unit and return where it is; one that was there is replaced.
+def write_unit(command: Sequence[str], folder: Path | None = None) -> Path:
+    """Write the unit into systemd's folder, or another one, and return where it is; an old one is replaced.
 
     Raises:
         UserError: we may not, or there is no such folder: says what to do.
     """
-    path = folder / UNIT_NAME
+    path = (folder or UNIT_FOLDER) / UNIT_NAME
     try:
         path.write_text(unit_text(command), encoding="utf-8")
     except OSError as error:

@@ -41,8 +41,8 @@ def agent(
         raise typer.BadParameter("expected at most one of --once, --print and --install")
     periods = Periods(_seconds("--interval", interval), _seconds("--drives-every", drives_every))
     identity = device_id(tenant or _tenant(show), device_class, device)
-    configure_logs()
     if show:
+        configure_logs()
 
         async def shown(_stop: asyncio.Event) -> None:
             for line in await Agent(periods).lines(root, identity):
@@ -68,6 +68,8 @@ def agent(
         _install([word for name, text in options.items() if text is not None for word in (name, text)])
         return
     link = Link(address, identity, root, persistent=not once)
+
+    configure_logs()
 
     async def reporting(stop: asyncio.Event) -> None:
         running = Agent(periods)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from gateways import run_command
 from pages import ROOT
 from typer.testing import CliRunner
 
@@ -23,8 +24,9 @@ def run(*arguments):
 
 
 def test_print_shows_messages_that_a_gateway_takes_whole():
-    result = run("--print", "--tenant", "acme", "--class", "server", "--device", "srv-1")
-    assert result.exit_code == 0, result.exception
+    told = ("--print", "--tenant", "acme", "--class", "server", "--device", "srv-1")
+    result = run_command("agent", *told)
+    assert result.returncode == 0, result.stderr
     sent = [line.split(" ", 1) for line in result.stdout.splitlines()]
     assert [topic for topic, _ in sent] == [f"fw/acme/server/srv-1/{leaf}" for leaf in ("facts", "telemetry")]
     assert "cpu.load" in json.loads(sent[1][1])["values"]
@@ -37,7 +39,7 @@ def test_print_shows_messages_that_a_gateway_takes_whole():
 
 
 def test_print_needs_neither_broker_nor_tenant():
-    assert "fw/TENANT/" in run("--print").stdout
+    assert "fw/TENANT/" in run_command("agent", "--print", "--device", "d").stdout
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_what_is_wrong_is_explained(arguments, told):
 
 
 def test_install_writes_the_unit_and_says_how_to_go_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("gateway.agent.unit.write_unit.__defaults__", (tmp_path,))
+    monkeypatch.setattr(unit, "UNIT_FOLDER", tmp_path)
     result = run("--install", "--broker", "mqtts://h", "--tenant", "acme", "--interval", "1m")
     assert result.exit_code == 0, result.exception
     assert "systemctl enable --now forewarn-agent.service" in result.stdout

@@ -2,16 +2,15 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
-import time
 
+import paho.mqtt.client as paho
 import pytest
 from agent_machine import PASSED, RUNNING, before_path, put_smartctl, sata
-from gateways import FOREWARN, PATIENCE, Device, gateway, json_lines, now_ms, run_command
+from gateways import FOREWARN, PATIENCE, gateway, json_lines, now_ms, run_command
 from servers import start_mosquitto, wait_until
-
-from rules.times import parse_instant
 
 pytestmark = pytest.mark.server
 
@@ -20,8 +19,6 @@ NAME = "acme/server/this-machine"
 
 class RunningAgent:
     def __init__(self, folder, broker, *more, path=None):
-        import os
-
         self.errors = folder / "agent.stderr"
         tenant, device_class, device = NAME.split("/")
         with self.errors.open("wb") as errors:
@@ -62,8 +59,6 @@ class Desk:
     """Whoever listens to the device and asks it: any MQTT client."""
 
     def __init__(self, url):
-        import paho.mqtt.client as paho
-
         self.heard = []
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2)
         self.client.on_connect = lambda client, *_: client.subscribe(f"fw/{NAME}/+", qos=1)
@@ -100,12 +95,13 @@ def test_this_machine_is_seen_asked_and_leaves(tmp_path):
     folder = put_smartctl(tmp_path / "bin", [sata(RUNNING, PASSED)])
     begun = now_ms()
     with gateway(tmp_path / "gateway", "embedded") as running:
-        url = running.log("broker_started")[0]["url"] if running.log("broker_started") else None
-        url = url or broker_of(running)
+        url = f"mqtt://127.0.0.1:{(running.data / 'broker' / 'port').read_text()}"
         with Desk(url) as desk, agent(tmp_path, url, path=before_path(folder)) as device:
             # What forewarn telemetry prints are values of this machine, of now.
             wait_until(
-                lambda: {"cpu.load", "disk.pending_sectors"} <= {r["signal"] for r in running.telemetry(NAME)},
+                lambda: (
+                    {"cpu.load", "disk.pending_sectors"} <= {r["signal"] for r in running.telemetry(NAME)}
+                ),
                 seconds=PATIENCE,
                 every=0.5,
                 what="readings",
@@ -141,14 +137,6 @@ def test_this_machine_is_seen_asked_and_leaves(tmp_path):
                 every=0.1,
                 what="offline",
             )
-
-
-def broker_of(running):
-    """Return where the embedded broker of a gateway is."""
-    conf = (running.data / "broker").rglob("*.conf")
-    text = next(conf).read_text()
-    port = text.split("mqtt {", 1)[1].split("port:", 1)[1].split()[0]
-    return f"mqtt://127.0.0.1:{port}"
 
 
 def test_what_was_measured_without_a_broker_comes_later_in_order(tmp_path):
