@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -59,15 +60,14 @@ async def load_test(args: Mapping[str, object], *, sys: Path = SYS, cores: int |
     if not processor_temperatures(sys) and throttle_count(sys) is None:
         return Answer("unsupported", {"reason": "neither temperature nor throttling can be read here"})
     watch = _Watch()
-    psutil.cpu_times_percent()
     async with _burning(cores or os.cpu_count() or 1, seconds):
         begun = time.monotonic()
-        busy = psutil.cpu_times()
+        before = _processor_time()
         count = throttle_count(sys)
         while (left := begun + seconds - time.monotonic()) > 0:
             await asyncio.sleep(min(_LOOK_SECONDS, left))
             count = watch.look(sys, count)
-        load = _load_between(busy, psutil.cpu_times())
+        load = _load_between(before, _processor_time())
     return _judged(watch, seconds=seconds, load=load)
 
 
@@ -85,11 +85,25 @@ def _judged(watch: _Watch, *, seconds: float, load: float) -> Answer:
     return Answer("failed" if too_hot or share > THROTTLED_SHARE else "passed", result)
 
 
-def _load_between(before: "psutil._ntuples.scputimes", after: "psutil._ntuples.scputimes") -> float:
-    """Return the load between two looks at the processor times, %."""
-    spent = [later - earlier for earlier, later in zip(before, after, strict=True)]
-    idle = after.idle - before.idle
-    return round(100 * (1 - idle / sum(spent)), 1) if sum(spent) > 0 else 0.0
+class _ProcessorTime(NamedTuple):
+    """Time of all processors since the start of the machine, s."""
+
+    busy: float
+    all: float
+
+
+def _processor_time() -> _ProcessorTime:
+    times = psutil.cpu_times()
+    idle = times.idle + times.iowait
+    # The time of guests is part of user and nice: proc(5).
+    total = sum(times) - times.guest - times.guest_nice
+    return _ProcessorTime(total - idle, total)
+
+
+def _load_between(before: _ProcessorTime, after: _ProcessorTime) -> float:
+    """Return the load between two looks, %."""
+    spent = after.all - before.all
+    return round(100 * (after.busy - before.busy) / spent, 1) if spent > 0 else 0.0
 
 
 @contextlib.asynccontextmanager

@@ -117,7 +117,8 @@ class Publisher:
         """State facts, now and at each connection; only the latest count."""
         with self._lock:
             self._facts = encode(facts)
-            self._waiting.append(_Message(Leaf.FACTS, self._facts))
+            if self._ready:
+                self._waiting.append(_Message(Leaf.FACTS, self._facts))
 
     def leave(self) -> None:
         """Send what can still be sent, say that the device is offline, disconnect; at most two seconds."""
@@ -247,8 +248,8 @@ class Publisher:
         with self._lock:
             kept, dropped, self._dropped = len(self._waiting), self._dropped, 0
             facts = self._facts
+            self._ready = True
         log.info("broker_connected", broker=self._link.address.url, kept=kept, dropped=dropped)
-        self._ready = True
         if self._link.persistent:
             if facts is not None:
                 self._publish(Leaf.FACTS, facts)

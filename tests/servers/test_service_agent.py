@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -10,7 +11,7 @@ import paho.mqtt.client as paho
 import pytest
 from agent_machine import PASSED, RUNNING, before_path, put_smartctl, sata
 from gateways import FOREWARN, PATIENCE, gateway, json_lines, now_ms, run_command
-from servers import start_mosquitto, wait_until
+from servers import free_port, start_mosquitto, wait_until
 
 pytestmark = pytest.mark.server
 
@@ -18,7 +19,7 @@ NAME = "acme/server/this-machine"
 
 
 class RunningAgent:
-    def __init__(self, folder, broker, *more, path=None):
+    def __init__(self, folder, broker, *more, path=None, trust=None):
         self.errors = folder / "agent.stderr"
         tenant, device_class, device = NAME.split("/")
         with self.errors.open("wb") as errors:
@@ -28,7 +29,9 @@ class RunningAgent:
                 stdin=subprocess.DEVNULL,
                 stderr=errors,
                 start_new_session=True,
-                env=os.environ | ({"PATH": path} if path else {}),
+                env=os.environ
+                | ({"PATH": path} if path else {})
+                | ({"SSL_CERT_FILE": str(trust)} if trust else {}),
             )  # fmt: skip
 
     def log(self, event):
@@ -45,8 +48,8 @@ class RunningAgent:
 
 
 @contextlib.contextmanager
-def agent(folder, broker, *more, path=None):
-    running = RunningAgent(folder, broker, *more, path=path)
+def agent(folder, broker, *more, path=None, trust=None):
+    running = RunningAgent(folder, broker, *more, path=path, trust=trust)
     try:
         yield running
     finally:
@@ -173,6 +176,8 @@ def test_a_killed_agent_is_offline_by_its_will_and_facts_stay(tmp_path):
             device.wait_log("broker_connected")
             with Desk(broker.url) as desk:
                 wait_until(lambda: desk.all("facts"), what="retained facts")
+                wait_until(lambda: desk.all("status"), what="retained status")
+                assert desk.all("status") == [{"online": True}]
                 device.process.kill()
                 wait_until(lambda: desk.all("status")[-1:] == [{"online": False}], what="the will")
     finally:
@@ -189,3 +194,48 @@ def test_once_reports_and_ends(tmp_path, mosquitto):
         wait_until(lambda: desk.all("telemetry"), what="the report")
         assert desk.all("status") == []
         assert "cpu.load" in desk.all("telemetry")[0]["values"]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_an_account_over_tls_with_the_password_in_a_file(tmp_path):
+    key, certificate, accounts = tmp_path / "key.pem", tmp_path / "certificate.pem", tmp_path / "accounts"
+    openssl = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    openssl += ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate]
+    subprocess.run(openssl, check=True, capture_output=True)
+    accounts.touch()
+    subprocess.run(["mosquitto_passwd", "-b", accounts, NAME, "secret"], check=True, capture_output=True)
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    port = free_port()
+    broker = start_mosquitto(
+        tmp_path / "mosquitto",
+        extra=f"allow_anonymous false\npassword_file {accounts}\n"
+        f"listener {port} 127.0.0.1\ncertfile {certificate}\nkeyfile {key}",
+    )
+    url, who = f"mqtts://localhost:{port}", ("--username", NAME, "--password-file", str(password))
+    try:
+        with agent(tmp_path, url, *who, trust=certificate) as device:
+            device.wait_log("broker_connected")
+            device.end()
+        with agent(tmp_path, url, *who) as device:  # a certificate that nobody vouches for
+            device.wait_log("broker_away")
+            assert "certificate verify failed" in device.log("broker_away")[0]["detail"]
+            device.end()
+        password.write_text("wrong")
+        with agent(tmp_path, url, *who, trust=certificate) as device:
+            device.wait_log("broker_away")
+            assert "the broker refuses: Not authorized" in device.log("broker_away")[0]["detail"]
+            device.end()
+    finally:
+        broker.kill()
