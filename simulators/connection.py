@@ -71,6 +71,7 @@ class Connection:
         ready: connected, and the broker granted the subscription to commands.
         commands: commands that arrived and wait to be answered.
         retry_at: monotonic time of the next attempt to connect, s.
+        published: messages handed to the broker.
         trouble: why the last attempt or connection failed, ``""`` when it did not.
     """
 
@@ -79,6 +80,7 @@ class Connection:
         self.ready = False
         self.commands: deque[Command] = deque()
         self.retry_at = 0.0
+        self.published = 0
         self.trouble = ""
         self._broker = broker
         self._pause_s = _PAUSE_S[0]
@@ -191,6 +193,7 @@ class Connection:
     def _publish(self, leaf: Leaf, document: object, *, retain: bool = False) -> None:
         sent = self.client.publish(self._topics[leaf], _encode(document), qos=1, retain=retain)
         self._in_flight.add(sent.mid)
+        self.published += 1
 
     def _on_publish(
         self, _client: mqtt.Client, _data: object, mid: int, _reason: object, _properties: object

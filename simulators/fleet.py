@@ -37,15 +37,17 @@ class FleetSettings:
     """How a fleet runs.
 
     Attributes:
-        origin_ms: device time at which it starts; at that instant device time and wall time are equal.
+        origin_ms: device time at which it starts.
         speed: seconds of device time in a second of wall time.
         root: first level of the topics.
+        meeting_ms: instant at which device time and wall time are equal; None: that of the start.
     """
 
     broker: Broker
     origin_ms: int
     speed: float
     root: str = "fw"
+    meeting_ms: int | None = None
 
 
 class Fleet:
@@ -59,7 +61,8 @@ class Fleet:
         """
         _allow_sockets(len(plan))
         self._address = f"{settings.broker.host}:{settings.broker.port}"
-        self._clock = ScaledClock(settings.origin_ms, settings.speed)
+        meeting = settings.origin_ms if settings.meeting_ms is None else settings.meeting_ms
+        self._clock = ScaledClock(meeting, settings.speed)
         self._connections = [
             Connection(planned.build(settings.origin_ms), settings.broker, settings.root) for planned in plan
         ]
@@ -73,6 +76,21 @@ class Fleet:
         self._present: set[Connection] = set()
         self._next_breath = 0.0
         self._complained = False
+
+    @property
+    def now_ms(self) -> int:
+        """Device time, ms since 1970 UTC."""
+        return self._clock.now()
+
+    @property
+    def connected(self) -> int:
+        """How many devices are at the broker; to be asked by the thread that runs the fleet."""
+        return len(self._present)
+
+    @property
+    def published(self) -> int:
+        """How many messages were handed to the broker."""
+        return sum(connection.published for connection in self._connections)
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Run until `stopped` says so, then take leave within a second."""

@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from gateway.cli.agent import agent
 from gateway.cli.logs import configure_logs
 from gateway.cli.scenarios import rules_app
+from gateway.cli.simulate import simulate
 from gateway.config import Config, load_config
 from gateway.errors import UserError
 from gateway.ports import StoredReading
@@ -31,6 +33,8 @@ app = typer.Typer(
 orders_app = typer.Typer(help="Service orders, also while the gateway runs.", no_args_is_help=True)
 app.add_typer(orders_app, name="orders")
 app.add_typer(rules_app, name="rules")
+app.command()(agent)
+app.command()(simulate)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
