@@ -2,10 +2,12 @@
 
 from gateway.wire.codecs.extract import Codec, Extract, Foreign
 from gateway.wire.codecs.smartctl import Smartctl
+from gateway.wire.codecs.sparkplug import Sparkplug
 
 #: Codecs by the word that stands in the configuration.
 CODECS: dict[str, type[Codec]] = {
     "smartctl": Smartctl,
+    "sparkplug": Sparkplug,
 }
 
 __all__ = ["CODECS", "Codec", "Extract", "Foreign"]
