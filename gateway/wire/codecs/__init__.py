@@ -1,11 +1,13 @@
 """Foreign payload formats, one a file."""
 
 from gateway.wire.codecs.extract import Codec, Extract, Foreign
+from gateway.wire.codecs.senml import Senml
 from gateway.wire.codecs.smartctl import Smartctl
 from gateway.wire.codecs.sparkplug import Sparkplug
 
 #: Codecs by the word that stands in the configuration.
 CODECS: dict[str, type[Codec]] = {
+    "senml": Senml,
     "smartctl": Smartctl,
     "sparkplug": Sparkplug,
 }

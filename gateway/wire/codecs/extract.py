@@ -23,6 +23,14 @@ class Foreign:
     payload: bytes
     arrival: int
 
+    def level(self, number: int) -> str | None:
+        """Return a level of the topic, counted from 1; None where there is none, or it is one of our own.
+
+        What comes by HTTP has no topic of its sender's; ours begin with ``$``, as nobody else's can.
+        """
+        levels = [] if self.topic.startswith("$") else self.topic.split("/")
+        return levels[number - 1] if 0 < number <= len(levels) else None
+
 
 @dataclass(slots=True)
 class Extract:
