@@ -69,6 +69,9 @@ class Codec(ABC):
     #: Keys that may stand in ``[sources.options]`` for this codec.
     OPTIONS: ClassVar[frozenset[str]] = frozenset()
 
+    #: Whether the topic tells what a payload means, so that without its own topic there is nothing to read.
+    NEEDS_TOPIC: ClassVar[bool] = False
+
     def __init__(self, signals: SignalMap, options: Mapping[str, object] | None = None) -> None:
         """Take the names of a source.
 

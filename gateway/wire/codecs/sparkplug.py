@@ -57,6 +57,8 @@ class _Place(NamedTuple):
 class Sparkplug(Codec):
     """Sparkplug B, version 1.0 of the payload."""
 
+    NEEDS_TOPIC = True
+
     def __init__(self, signals: SignalMap, options: Mapping[str, object] | None = None) -> None:
         """Take the names of a source; nobody is known yet."""
         super().__init__(signals, options)
