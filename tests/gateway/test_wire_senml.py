@@ -1,8 +1,11 @@
+import contextlib
 import json
 from decimal import Decimal
 
 import cbor2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.wire.codecs import Foreign
 from gateway.wire.codecs.senml import Senml
@@ -174,3 +177,26 @@ def test_a_version_to_come_is_not_guessed_at():
 def test_a_level_that_is_none_is_pointed_at():
     with pytest.raises(ValueError, match="device_level: expected a level of the topic, 1 or more, got 'two'"):
         Senml(SignalMap(), {"device_level": "two"})
+
+
+labels = st.integers(-7, 9) | st.sampled_from(["n", "v", "bn", "t", "x", "x_"])
+contents = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.decimals()
+    | st.fractions()
+    | st.text(max_size=5)
+    | st.binary(max_size=5)
+    | st.sampled_from([URN, f"{URN}:a", "V", "Cel", [], {}])
+)
+
+
+@given(st.lists(st.dictionaries(labels, contents, max_size=6), max_size=4), st.binary(max_size=3))
+def test_any_records_give_readings_or_reasons(records, more):
+    payload = cbor2.dumps(records)
+    for content in (payload, payload + more, payload[: len(payload) - len(more)]):
+        with contextlib.suppress(Unusable):
+            for extract in extracts(content, signals={"a": "cpu.temperature"}):
+                assert extract.ts is None or isinstance(extract.ts, int)

@@ -1,17 +1,29 @@
 import json
 import math
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.config import SourceTable
+from gateway.ports import Packet
 from gateway.wire.codecs import Foreign
 from gateway.wire.codecs.sparkplug import MAX_METRICS, Sparkplug
 from gateway.wire.codecs.sparkplug_message import Payload
+from gateway.wire.decoder import Decoder
 from gateway.wire.documents import Broken
 from gateway.wire.profiles import load_profile
 from gateway.wire.reasons import Unusable
 from gateway.wire.signalmap import SignalMap
+from gateway.wire.sources import Source
+from rules.batch import Kind
+from rules.signals import load_catalogue
+from rules.symbols import Symbols
 
 ARRIVAL = 1_767_225_600_000
+CATALOGUE = load_catalogue()
+TABLE = SourceTable.model_validate({"profile": "sparkplug"})
 INT8, INT16, INT32, INT64, UINT64, FLOAT, DOUBLE, BOOLEAN, STRING = 1, 2, 3, 4, 8, 9, 10, 11, 12
 
 
@@ -278,3 +290,54 @@ def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr("gateway.wire.codecs.sparkplug.MAX_REMEMBERED", 2)
     say(decoder, "NBIRTH", metric("A", int_value=1), node="edge-9")
     assert [row[1] for row in decoder.state()] == ["edge-9"]
+
+
+texts = st.sampled_from([b"A", b"B", b"DATA/A", b"Properties/OS", b"\xff", b"\x00", b"x" * 300, b""])
+numbers = st.integers(0, 2**32 - 1) | st.sampled_from([0, 1, 127, 128, 255, 2**31])
+properties = st.builds(
+    lambda key, value: {"keys": [key], "values": [value]},
+    st.sampled_from([b"engUnit", b"Quality", b"\xff"]),
+    st.fixed_dictionaries(
+        {}, optional={"string_value": texts, "int_value": numbers, "is_null": st.booleans()}
+    ),
+)
+metrics = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": texts,
+        "alias": st.integers(0, 3) | st.just(2**64 - 1),
+        "timestamp": st.sampled_from([0, 1, ARRIVAL, 2**64 - 1]),
+        "datatype": st.integers(0, 40) | numbers,
+        "is_historical": st.booleans(),
+        "is_null": st.booleans(),
+        "properties": properties,
+        "int_value": numbers,
+        "long_value": st.integers(0, 2**64 - 1),
+        "float_value": st.floats(width=32),
+        "double_value": st.floats(),
+        "boolean_value": st.booleans(),
+        "string_value": texts,
+        "template_value": texts,
+    },
+)
+messages = st.tuples(
+    st.sampled_from(["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"]), st.lists(metrics, max_size=4)
+)
+
+
+@given(st.lists(messages, max_size=6), st.data())
+def test_any_metrics_in_any_order_give_readings_or_reasons(said, data):
+    symbols = Symbols()
+    decoder = Decoder(symbols, CATALOGUE, sources=[Source.of(TABLE, 0)])
+    for kind, made in said:
+        topic = f"spBv1.0/plant/{kind}/edge-1" + ("/pump-1" if kind.startswith("D") else "")
+        content = bytearray(payload(*made))
+        if content and data.draw(st.booleans()):
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+        inbound = decoder.decode([Packet(topic, bytes(content), ARRIVAL)])
+        readings = inbound.readings
+        assert np.isfinite(readings.value[readings.kind == Kind.NUMBER]).all()
+    announced = decoder.announced()
+    again = Decoder(Symbols(), CATALOGUE, sources=[Source.of(TABLE, 0)])
+    again.restore(json.loads(json.dumps(announced)))
+    assert again.announced() == announced
