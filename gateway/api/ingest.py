@@ -132,7 +132,7 @@ def _check_type(request: Request) -> None:
     if kind.startswith(_NOT_MESSAGES):
         raise ProblemError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"expected a message, such as application/json, got {kind}",
+            f"expected a message, with Content-Type application/json or its format's own, got {kind}",
         )
     coding = request.headers.get("content-encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
