@@ -233,6 +233,7 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
         health=service,
         pipeline_rules=packs,
         reloads=service,
+        intake=service,
         offered=offers(config.sources),
         max_payload=config.intake.max_payload,
         changes=parts.feed,
