@@ -32,6 +32,7 @@ from gateway.ports import Ledger
 from gateway.rulesview import RulePacks
 from gateway.service import FIRST_ATTEMPT, Parts, Service
 from gateway.starting import Door, Starting
+from gateway.wire.ingest import offers
 from gateway.wire.topics import Leaf, commands, subscriptions
 from rules.symbols import Symbols
 from rules.times import SECOND_MS, parse_duration
@@ -232,6 +233,9 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
         health=service,
         pipeline_rules=packs,
         reloads=service,
+        intake=service,
+        offered=offers(config.sources),
+        max_payload=config.intake.max_payload,
         changes=parts.feed,
         heard=parts.pipeline,
         clock=parts.clock,

@@ -11,6 +11,7 @@ from gateway.errors import UserError
 from gateway.pipeline import Pipeline, Settings
 from gateway.registry import load_registry
 from gateway.wire.decoder import Decoder
+from gateway.wire.ingest import ingest_sources
 from gateway.wire.sources import Source
 from rules.loader import PackError, RuleSet, load_rules
 from rules.symbols import Symbols
@@ -87,5 +88,8 @@ def build_decoder(config: Config, knowledge: Knowledge, symbols: Symbols) -> Dec
         knowledge.ruleset.catalogue,
         root=config.broker.topic_root,
         max_payload=config.intake.max_payload,
-        sources=[Source.of(table, position) for position, table in enumerate(config.sources)],
+        sources=[
+            *(Source.of(table, position) for position, table in enumerate(config.sources)),
+            *ingest_sources(config.sources),
+        ],
     )

@@ -1,5 +1,6 @@
 """The HTTP application: API, health, metrics; the console is mounted on the same application afterwards."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -7,14 +8,15 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
-from gateway.api import operation, routes
+from gateway.api import ingest, operation, routes
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
 from gateway.api.queries import Queries
-from gateway.api.views import Changes, Health, Heard, Reloads, RulesView
+from gateway.api.views import Changes, Health, Heard, Intake, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
 from gateway.ports import History, Ledger
+from gateway.wire.ingest import Offer, offers
 from rules.signals import Catalogue, load_catalogue
 
 DESCRIPTION = (
@@ -23,6 +25,7 @@ DESCRIPTION = (
     "Lists page by cursor: pass `next` as `cursor`."
 )
 
+_ROUTERS = (routes.router, ingest.router, operation.router)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -36,6 +39,9 @@ def create_app(
     changes: Changes,
     heard: Heard | None = None,
     reloads: Reloads | None = None,
+    intake: Intake | None = None,
+    offered: Mapping[str, Offer] | None = None,
+    max_payload: int = 262_144,
     clock: Clock | None = None,
     catalogue: Catalogue | None = None,
     listen_host: str = "127.0.0.1",
@@ -52,6 +58,9 @@ def create_app(
         changes: what ``/api/v1/events`` follows; `gateway.api.feed.Feed` fulfils it.
         heard: when devices were last heard of; None takes the ledger's word, which may lag by a minute.
         reloads: what reads rule packs anew; None refuses to.
+        intake: what keeps messages that come by HTTP; None refuses them.
+        offered: the formats in which they may come; those of a configuration without sources when left out.
+        max_payload: bytes of such a message.
         clock: the gateway's clock; the demo's runs faster than the wall's.
         catalogue: the signals; the shipped ones when left out.
         listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
@@ -70,6 +79,13 @@ def create_app(
     app.state.events = events
     app.state.changes = changes
     app.state.reloads = reloads
+    app.state.entrance = ingest.Entrance(
+        intake=intake,
+        offered=offers() if offered is None else offered,
+        max_payload=max_payload,
+        clock=clock or SystemClock(),
+        health=health,
+    )
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
     return app
 
@@ -113,8 +129,8 @@ def describe_app() -> FastAPI:
         redoc_url=None,
     )
     answer_with_problems(app)
-    app.include_router(routes.router)
-    app.include_router(operation.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     for path in ("/api/{rest:path}", "/healthz", "/readyz", "/metrics"):
         app.add_api_route(path, _nothing_here, methods=_METHODS, include_in_schema=False)
     return app
@@ -147,7 +163,7 @@ async def _nothing_here(request: Request) -> None:
     Without this the console, mounted at the root, would answer with a page.
     """
     allowed: set[str] = set()
-    for route in (*routes.router.routes, *operation.router.routes):
+    for route in (route for router in _ROUTERS for route in router.routes):
         match, _ = route.matches(request.scope)
         if match is Match.PARTIAL and isinstance(route, Route):
             allowed |= route.methods or set()

@@ -210,6 +210,12 @@ class ReloadDocument(Document):
         )
 
 
+class TakenDocument(Document):
+    """A message that was taken in and kept; what of it is of no use stands in the quarantine."""
+
+    topic: str = Field(description="how the message is called in the quarantine")
+
+
 class QuarantineDocument(Document):
     """A message, or a part of one, that could not be used."""
 

@@ -1,8 +1,9 @@
 """What the API asks of the rest of the gateway, beyond the ports: protocols that the service fulfils."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from gateway.ports import Packet
 from gateway.rulechange import RuleChange
 from rules.symbols import DeviceId
 
@@ -44,6 +45,18 @@ class Reloads(Protocol):
         Raises:
             PackError: a pack is wrong; the rules are those of before.
             OutsideError: the gateway is ending, or the rules cannot go on from the state that there is.
+        """
+        ...
+
+
+class Intake(Protocol):
+    """Where messages are taken in that did not come from the broker."""
+
+    async def submit(self, packets: Sequence[Packet]) -> None:
+        """Take in packets; return once history and ledger have kept what they say.
+
+        Raises:
+            OutsideError: the gateway is ending.
         """
         ...
 

@@ -12,6 +12,7 @@ import numpy as np
 from gateway.ports import Inbound, Notice, NoticeKind, Packet, Packets
 from gateway.wire.codecs import Extract, Foreign
 from gateway.wire.columns import Parts, batch_of
+from gateway.wire.ingest import INGEST, own_topic
 from gateway.wire.notices import checked_facts, read_facts, read_reply, read_status
 from gateway.wire.reasons import QuarantineReason, Unusable
 from gateway.wire.refusals import Refusals
@@ -76,8 +77,9 @@ class Decoder:
 
     @property
     def foreign(self) -> list[str]:
-        """The topic filters of all sources."""
-        return [topic for source in self._sources for topic in source.topics]
+        """The topic filters of all sources of which a broker can bring something."""
+        topics = [topic for source in self._sources for topic in source.topics]
+        return [topic for topic in topics if not topic.startswith(f"{INGEST}/")]
 
     def announced(self) -> list[object]:
         """Return what the formats of the sources announced, as JSON can hold it; see `Codec.state`."""
@@ -208,7 +210,7 @@ class Decoder:
         """
         text = topic.decode("utf-8", "replace")
         try:
-            device, leaf = parse_topic(self.root, text)
+            device, leaf = parse_topic(self.root, own_topic(self.root, text))
         except Unusable:
             if any(source.takes(text) for source in self._sources):
                 return _FOREIGN

@@ -69,6 +69,7 @@ _SPELLINGS = {
     "percent": "%",
     "/": "ratio",
     "%RH": "%",
+    "%EL": "%",
     "RPM": "1/min",
     "rpm": "1/min",
     "r/min": "1/min",

@@ -23,6 +23,14 @@ class Foreign:
     payload: bytes
     arrival: int
 
+    def level(self, number: int) -> str | None:
+        """Return a level of the topic, counted from 1; None where there is none, or it is one of our own.
+
+        What comes by HTTP has no topic of its sender's; ours begin with ``$``, as nobody else's can.
+        """
+        levels = [] if self.topic.startswith("$") else self.topic.split("/")
+        return levels[number - 1] if 0 < number <= len(levels) else None
+
 
 @dataclass(slots=True)
 class Extract:
@@ -60,6 +68,9 @@ class Codec(ABC):
 
     #: Keys that may stand in ``[sources.options]`` for this codec.
     OPTIONS: ClassVar[frozenset[str]] = frozenset()
+
+    #: Whether the topic tells what a payload means, so that without its own topic there is nothing to read.
+    NEEDS_TOPIC: ClassVar[bool] = False
 
     def __init__(self, signals: SignalMap, options: Mapping[str, object] | None = None) -> None:
         """Take the names of a source.
