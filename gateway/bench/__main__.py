@@ -5,6 +5,7 @@ import sys
 
 from gateway.bench import ingest, rules
 from gateway.bench.machine import pin_to_one_core
+from gateway.errors import ForewarnError
 
 
 def main() -> None:
@@ -26,4 +27,8 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ForewarnError, ConnectionError) as problem:
+        _say(str(problem))
+        sys.exit(3)
