@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,9 @@ CAPTURES: dict[str, tuple[str, tuple[str, ...], str | None]] = {
     "sparkplug-tahu": ("sparkplug/tahu_js_sparkplug-client.jsonl", ("sparkplug",), None),
 }
 
+#: File systems mounted where the capture was made; they are of no agent's making.
+_PRIVATE = re.compile("/df-mnt-")
+
 
 def folder() -> Path:
     """Return the folder of captures; skip the test, saying so, where it is not there."""
@@ -73,7 +77,8 @@ def messages(name: str) -> list[Packet]:
     if not paths:
         pytest.skip(f"{folder()} holds no {where}")
     if topic is None:
-        return [_packet(json.loads(line), n) for path in paths for n, line in enumerate(_lines(path))]
+        lines = [json.loads(line) for path in paths for line in _lines(path)]
+        return [_packet(line, n) for n, line in enumerate(lines) if not _PRIVATE.search(line["topic"])]
     return [Packet(topic.format(name=_word(path)), path.read_bytes(), DOCUMENTS_ARRIVE) for path in paths]
 
 

@@ -1,11 +1,17 @@
 """Foreign payload formats, one a file."""
 
+from gateway.wire.codecs.collectd import Collectd
 from gateway.wire.codecs.extract import Codec, Extract, Foreign
+from gateway.wire.codecs.line_protocol import LineProtocol
 from gateway.wire.codecs.smartctl import Smartctl
+from gateway.wire.codecs.telegraf_json import TelegrafJson
 
 #: Codecs by the word that stands in the configuration.
 CODECS: dict[str, type[Codec]] = {
+    "collectd": Collectd,
+    "line_protocol": LineProtocol,
     "smartctl": Smartctl,
+    "telegraf_json": TelegrafJson,
 }
 
 __all__ = ["CODECS", "Codec", "Extract", "Foreign"]
