@@ -117,7 +117,7 @@ def remembered(codec):
 
 @every_way
 def test_any_message_gives_extracts_or_a_reason_and_what_is_remembered_survives_a_restart(codec, profile):
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(st.lists(st.tuples(topics(codec, profile), payloads(codec, profile)), min_size=1, max_size=5))
     def law(messages):
         one = made(codec, profile)
@@ -132,7 +132,7 @@ def test_any_message_gives_extracts_or_a_reason_and_what_is_remembered_survives_
 
 @every_way
 def test_restoring_anything_raises_nothing_and_leaves_a_codec_that_works(codec, profile):
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(documents(codec, profile), topics(codec, profile), payloads(codec, profile))
     def law(state, topic, payload):
         one = made(codec, profile)
@@ -153,7 +153,7 @@ def test_unknown_options_are_named(codec, profile):
 def test_through_the_decoder_nothing_is_raised(profile):
     codec = PROFILES[profile].codec
 
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(topics(codec, profile), payloads(codec, profile), st.booleans())
     def law(topic, payload, retained):
         decoder = Decoder(Symbols(), CATALOGUE, sources=[captures.source(profile)])

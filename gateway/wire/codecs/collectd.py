@@ -7,11 +7,11 @@ A reading is called as its topic says, ``PLUGIN-INSTANCE/TYPE-INSTANCE``; of a t
 has its name from types.db behind another slash: ``load/load/shortterm``.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Mapping
 
 from gateway.wire.codecs.extract import Codec, Extract, Foreign
+from gateway.wire.codecs.instants import instant_of, number_of
 from gateway.wire.documents import Broken
 from gateway.wire.reasons import QuarantineReason, Unusable, shown
 from gateway.wire.signalmap import SignalMap
@@ -66,7 +66,7 @@ class Collectd(Codec):
             )
         host, plugin, kind = levels[-3:]
         time, values = _parsed(message.payload)
-        extract = Extract(device=host, ts=None if time == "N" else _milliseconds(time))
+        extract = Extract(device=host, ts=None if time == "N" else instant_of(number_of(time)))
         for name, value in zip(_names(kind, len(values)), values, strict=True):
             self._place(extract, "/".join(filter(None, (plugin, kind, name))), value)
         if kind in ("df_complex-free", "df_complex-used") and isinstance(values[0], float):
@@ -107,7 +107,7 @@ def _parsed(payload: bytes) -> tuple[str, list[float | Broken | None]]:
     text = payload[:_LONGEST].rstrip(b"\0").decode("ascii", errors="replace").strip()
     time, *values = text.split(":")
     found = [_value(value) for value in values]
-    if len(payload) > _LONGEST or not found or not (time == "N" or _is_number(time)):
+    if len(payload) > _LONGEST or not found or (time != "N" and number_of(time) is None):
         raise Unusable(
             QuarantineReason.UNKNOWN_CODEC_PAYLOAD, f"expected TIME:VALUE[:VALUE...], got {shown(text)}"
         )
@@ -120,29 +120,12 @@ def _value(text: str) -> float | Broken | None:
     Raises:
         Unusable: it is no number.
     """
-    if text == "U" or text.strip().lower().lstrip("+-") == "nan":
+    number = number_of(text)
+    if text == "U" or (isinstance(number, Broken) and number.reason is QuarantineReason.NOT_A_NUMBER):
         return None
-    if not _is_number(text):
+    if number is None:
         raise Unusable(QuarantineReason.UNKNOWN_CODEC_PAYLOAD, f"expected a number, got {shown(text)}")
-    number = float(text)
-    return number if math.isfinite(number) else Broken(QuarantineReason.OUT_OF_RANGE, shown(text))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _milliseconds(time: str) -> int | Broken:
-    seconds = float(time)
-    return (
-        round(seconds * 1000)
-        if math.isfinite(seconds)
-        else Broken(QuarantineReason.OUT_OF_RANGE, shown(time))
-    )
+    return number
 
 
 def _names(kind: str, count: int) -> tuple[str, ...]:

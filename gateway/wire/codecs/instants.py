@@ -49,7 +49,7 @@ def moment_of(text: str, zone: tzinfo | None) -> object:
 def number_of(text: str) -> float | Broken | None:
     """Return the number that a text spells, `Broken` for nan and beyond float, None when it spells none."""
     try:
-        number = float(text)
+        number = float(text.replace("_", "?"))  # Python's own separator of thousands is nobody else's
     except ValueError:
         return None
     if math.isnan(number):

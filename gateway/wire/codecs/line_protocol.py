@@ -1,4 +1,4 @@
-"""InfluxDB line protocol, as Telegraf's outputs.mqtt sends it by default: one line a metric, in batches or alone.
+"""InfluxDB line protocol, as Telegraf's outputs.mqtt sends it by default: one line a metric, alone or many.
 
 ``cpu,host=srv-1,cpu=cpu-total usage_idle=97.1,usage_user=1.5 1767225600000000000``; without a time it is that
 of arrival. Of a batch, lines that are of no use are refused one by one and the others are read.
@@ -25,14 +25,14 @@ class LineProtocol(Codec):
         self._drives: dict[str, str] = {}
 
     def decode(self, message: Foreign) -> list[Extract]:
-        """Return one extract for each host and time."""
+        """Return one extract for each host and time; nothing for a payload without a line."""
         try:
             text = message.payload.decode("utf-8-sig").rstrip("\0")
         except UnicodeDecodeError as error:
             raise Unusable(
                 QuarantineReason.NOT_UTF8, f"expected UTF-8, got other bytes at {error.start}"
             ) from None
-        gathering = Gathering(self.signals, self._drives)
+        gathering = Gathering(self.signals, message.topic, self._drives)
         for line in _lines(text):
             try:
                 gathering.add(_parsed(line))

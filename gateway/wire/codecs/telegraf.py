@@ -17,7 +17,8 @@ from typing import TypeGuard
 from gateway.wire.codecs.extract import Extract
 from gateway.wire.codecs.instants import instant_of
 from gateway.wire.codecs.smartctl import component_of
-from gateway.wire.reasons import Unusable
+from gateway.wire.documents import Broken
+from gateway.wire.reasons import QuarantineReason, Unusable, shown
 from gateway.wire.signalmap import SignalMap, fit
 
 #: Tags that name a part, by metric.
@@ -54,8 +55,10 @@ _SAID_IN_NAME = {
     "temp": ("sensor",),
     "ipmi_sensor": ("unit", "name"),
     "redfish_thermal_temperatures": ("name",),
+    "smartctl_scsi_error_counter_log": ("page",),
 }
 
+_ATTRIBUTES = frozenset({"smart_attribute", "smartctl_attributes"})
 _COMMAND_TIMEOUTS = frozenset({"188", "Command_Timeout"})
 _MAX_COUNT = 2**32 - 1
 _MOST_DRIVES = 10_000
@@ -76,39 +79,68 @@ class Gathering:
     """Puts metrics together that one message brings of one device and one time.
 
     Attributes:
+        topic: of the message. ``PREFIX/HOST/PLUGIN``, Telegraf's default, names the device of metrics
+            without the tag (``omit_hostname = true``).
         drives: component by serial number, of drives that named both (inputs.smartctl in its first version
             gives attributes the serial number alone); bounded, kept from message to message.
     """
 
     signals: SignalMap
+    topic: str
     drives: dict[str, str]
-    _extracts: dict[tuple[str | None, object], Extract] = field(default_factory=dict)
+    _refused: list[tuple[QuarantineReason, str]] = field(default_factory=list)
+    _extracts: dict[tuple[str | None, str], Extract] = field(default_factory=dict)
 
     def extracts(self) -> list[Extract]:
-        """Return what was gathered, in order of first mention."""
-        return [extract for extract in self._extracts.values() if extract]
+        """Return what was gathered, in order of first mention.
+
+        Raises:
+            Unusable: the message holds no metric that can be read.
+        """
+        extracts = list(filter(None, self._extracts.values()))
+        if not extracts and self._refused:
+            raise Unusable(*self._refused[0])
+        for extract in extracts[:1]:
+            extract.refused += self._refused
+        return extracts
 
     def refuse(self, finding: Unusable) -> None:
         """Note a part of the message that is no metric."""
-        self._extract(None, None).refused.append((finding.reason, finding.detail))
+        self._refused.append((finding.reason, finding.detail))
 
     def add(self, metric: Metric) -> None:
         """Take in a metric."""
-        extract = self._extract(_device(metric), instant_of(metric.time))
+        extract = self._extract(self._device(metric), instant_of(metric.time))
         component = self._component(metric)
         _facts(metric, component, extract)
         for name, value in _readings(metric).items():
+            checked = self._count(name, value) if metric.name in _ATTRIBUTES else value
             try:
-                self.signals.place(extract.values, name, value, component=component)
+                self.signals.place(extract.values, name, checked, component=component)
             except Unusable as finding:
                 extract.refused.append((finding.reason, finding.detail))
 
+    def _count(self, name: str, raw: object) -> object:
+        """Return a raw SMART value; one past 32 bits is no count but something that firmware packed."""
+        key = self.signals.key(name)
+        if key and key[0].startswith("disk.") and isinstance(raw, int) and not 0 <= raw <= _MAX_COUNT:
+            return Broken(QuarantineReason.OUT_OF_RANGE, shown(raw))
+        return raw
+
     def _extract(self, device: str | None, time: object) -> Extract:
-        at = time if isinstance(time, int | float | str) else None
-        extract = self._extracts.get((device, at))
-        if extract is None:
-            extract = self._extracts[device, at] = Extract(device=device, ts=time)
-        return extract
+        at = (device, repr(time))
+        return self._extracts.setdefault(at, Extract(device=device, ts=time))
+
+    def _device(self, metric: Metric) -> str | None:
+        for beginning, tag in _OF_OTHERS:
+            other = metric.tags.get(tag)
+            if metric.name.startswith(beginning) and isinstance(other, str) and other:
+                return other
+        host = metric.tags.get("host")
+        if isinstance(host, str) and host:
+            return host
+        levels = self.topic.split("/")
+        return levels[-2] if len(levels) > 2 else None
 
     def _component(self, metric: Metric) -> str:
         tags = metric.tags
@@ -136,20 +168,11 @@ class Gathering:
         return self.drives.get(serial) or fit(serial) or "disk"
 
 
-def _device(metric: Metric) -> str | None:
-    for beginning, tag in _OF_OTHERS:
-        other = metric.tags.get(tag)
-        if metric.name.startswith(beginning) and isinstance(other, str) and other:
-            return other
-    host = metric.tags.get("host")
-    return host if isinstance(host, str) else None
-
-
 def _readings(metric: Metric) -> dict[str, object]:
     """Return a metric's readings under the names that patterns are compared with."""
     said = [str(metric.tags.get(tag, "")).replace("/", "-") for tag in _SAID_IN_NAME.get(metric.name, ())]
     match metric.name:
-        case "smart_attribute" | "smartctl_attributes":
+        case name if name in _ATTRIBUTES:
             return _attribute(metric)
         case "smartctl":
             # Telegraf writes 0 where smartctl gave no temperature.
@@ -170,19 +193,15 @@ def _readings(metric: Metric) -> dict[str, object]:
 def _attribute(metric: Metric) -> dict[str, object]:
     """Return the raw value of a SMART attribute, by number where it has one, else by smartctl's name.
 
-    Firmware packs several numbers into some of the 48-bit fields: a count past 32 bits is none. Of command
-    timeouts the low word counts all of them, see the codec smartctl.
+    Of command timeouts, which some firmware packs, the low word counts all of them; see the codec smartctl.
     """
     tags = metric.tags
     which = (
         str(tags.get("id") or tags.get("attribute") or tags.get("name") or "").lstrip("0").replace("/", "-")
     )
     raw = metric.fields.get("raw_value")
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        if which in _COMMAND_TIMEOUTS and 0xFFFF < raw < 2**48:
-            raw &= 0xFFFF
-        if not 0 <= raw <= _MAX_COUNT:
-            return {f"{metric.name}/{which}/packed": raw}
+    if which in _COMMAND_TIMEOUTS and isinstance(raw, int) and 0xFFFF < raw < 2**48:
+        raw &= 0xFFFF
     return {f"{metric.name}/{which}/raw_value": raw} if raw is not None else {}
 
 

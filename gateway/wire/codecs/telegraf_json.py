@@ -26,16 +26,13 @@ class TelegrafJson(Codec):
         document = parse_document(message.payload)
         batch = document.get("metrics") if isinstance(document, dict) else document
         metrics = batch if isinstance(batch, list) else [document]
-        gathering = Gathering(self.signals, self._drives)
+        gathering = Gathering(self.signals, message.topic, self._drives)
         for position, metric in enumerate(metrics):
             try:
                 gathering.add(_parsed(metric, f"metrics[{position}]"))
             except Unusable as finding:
                 gathering.refuse(finding)
-        extracts = gathering.extracts()
-        if extracts and not any(extract.values or extract.facts for extract in extracts):
-            raise Unusable(*extracts[0].refused[0])
-        return extracts
+        return gathering.extracts()
 
     def state(self) -> object:
         """Return which drive has which serial number."""
@@ -52,9 +49,9 @@ def _parsed(metric: object, where: str) -> Metric:
     Raises:
         Unusable: it is none.
     """
-    match metric:
-        case {"name": str(name), "fields": dict(fields)}:
-            tags = metric.get("tags")
+    if isinstance(metric, dict):
+        name, fields, tags = metric.get("name"), metric.get("fields"), metric.get("tags")
+        if isinstance(name, str) and isinstance(fields, dict):
             return Metric(name, tags if isinstance(tags, dict) else {}, fields, metric.get("timestamp"))
     raise Unusable(
         QuarantineReason.UNKNOWN_CODEC_PAYLOAD,
