@@ -88,14 +88,22 @@ def test_an_empty_file_system_of_no_size_has_no_ratio():
         ("hddtemp/temperature-sda", b"1:38", {"disk.temperature@sda": 38.0}),
         ("smart-sda/smart_poweron", b"1:7200", {"disk.power_on_hours@sda": 2.0}),
         ("smart-sda/smart_temperature", b"1:31.5", {"disk.temperature@sda": 31.5}),
-        ("sensors-coretemp-isa-0000/temperature-temp2", b"1:61", {"cpu.temperature@coretemp-isa-0000:temp2": 61.0}),
+        (
+            "sensors-coretemp-isa-0000/temperature-temp2",
+            b"1:61",
+            {"cpu.temperature@coretemp-isa-0000:temp2": 61.0},
+        ),
         ("sensors-nct6775-isa-0290/fanspeed-fan2", b"1:900", {"fan.rpm@nct6775-isa-0290:fan2": 900.0}),
         ("ipmi/fanspeed-FAN 1 fan_device (29.1)", b"1:4200", {"fan.rpm@FAN-1-fan_device-29.1": 4200.0}),
         ("ipmi/temperature-Inlet Temp system_board (7.1)", b"1:24", {"inlet.temperature": 24.0}),
-        ("ipmi/temperature-CPU1 VRM Temp processor (3.1)", b"1:90", {"ipmi.temperature-CPU1-VRM-Temp-processor-3.1": 90.0}),
+        (
+            "ipmi/temperature-CPU1 VRM Temp processor (3.1)",
+            b"1:90",
+            {"ipmi.temperature-CPU1-VRM-Temp-processor-3.1": 90.0},
+        ),
         ("nut-ups/percent-charge", b"1:98", {"battery.level@ups": 98.0}),
     ],
-)  # fmt: skip
+)
 def test_plugins_that_measure_what_our_rules_ask_for(topic, payload, values):
     assert decode(topic, payload).values == values
 

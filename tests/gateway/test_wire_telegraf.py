@@ -105,22 +105,50 @@ def test_load_is_what_is_not_idle():
 @pytest.mark.parametrize(
     ("line", "key", "value"),
     [
-        ("disk,path=/,device=vda1,fstype=ext4,mode=rw,host=a used_percent=25", "storage.free_ratio@root", 0.75),
+        (
+            "disk,path=/,device=vda1,fstype=ext4,mode=rw,host=a used_percent=25",
+            "storage.free_ratio@root",
+            0.75,
+        ),
         ("disk,path=/var/lib,host=a used_percent=100", "storage.free_ratio@var-lib", 0.0),
         ("net,interface=eth0,host=a err_in=12i", "nic.rx_errors@eth0", 12),
-        ("sensors,chip=coretemp-isa-0000,feature=core_0,host=a temp_input=61,temp_crit=100", "cpu.temperature@coretemp-isa-0000:core_0", 61),
-        ("sensors,chip=nct6775-isa-0290,feature=fan2,host=a fan_input=900", "fan.rpm@nct6775-isa-0290:fan2", 900),
+        (
+            "sensors,chip=coretemp-isa-0000,feature=core_0,host=a temp_input=61",
+            "cpu.temperature@coretemp-isa-0000:core_0",
+            61,
+        ),
+        (
+            "sensors,chip=nct6775-isa-0290,feature=fan2,host=a fan_input=900",
+            "fan.rpm@nct6775-isa-0290:fan2",
+            900,
+        ),
         ("temp,sensor=coretemp_core_0,host=a temp=61", "cpu.temperature@coretemp_core_0", 61),
         ("ipmi_sensor,name=fan_1,unit=rpm,host=a value=4200,status=1i", "fan.rpm@fan_1", 4200),
         ("ipmi_sensor,name=inlet_temp,unit=degrees_c,host=a value=24", "inlet.temperature@inlet_temp", 24),
         ("smart_device,device=sda,host=a health_ok=false", "disk.smart_passed@sda", False),
-        ("smart_attribute,device=sda,id=197,name=Current_Pending_Sector,host=a raw_value=8i", "disk.pending_sectors@sda", 8),
-        ("smart_attribute,device=sda,id=188,name=Command_Timeout,host=a raw_value=17180131332i", "disk.command_timeouts@sda", 4),
-        ("smartctl,name=/dev/nvme0,type=nvme,serial=S,host=a percentage_used=101i", "nvme.percentage_used@nvme0", 101),
-        ("redfish_power_powersupplies,name=PS1,source=b,host=a line_input_voltage=231", "psu.input_voltage@PS1", 231),
+        (
+            "smart_attribute,device=sda,id=197,name=Current_Pending_Sector,host=a raw_value=8i",
+            "disk.pending_sectors@sda",
+            8,
+        ),
+        (
+            "smart_attribute,device=sda,id=188,name=Command_Timeout,host=a raw_value=17180131332i",
+            "disk.command_timeouts@sda",
+            4,
+        ),
+        (
+            "smartctl,name=/dev/nvme0,type=nvme,serial=S,host=a percentage_used=101i",
+            "nvme.percentage_used@nvme0",
+            101,
+        ),
+        (
+            "redfish_power_powersupplies,name=PS1,source=b,host=a line_input_voltage=231",
+            "psu.input_voltage@PS1",
+            231,
+        ),
         ("upsd,ups_name=ups1,host=a battery_charge_percent=98", "battery.level@ups1", 98),
     ],
-)  # fmt: skip
+)
 def test_plugins_that_measure_what_our_rules_ask_for(line, key, value):
     assert values(line)[key] == value
 

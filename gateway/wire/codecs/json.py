@@ -41,7 +41,7 @@ class Json(Codec):
     - ``topic_levels``: how many of them are put before the names in a document, 0 unless it says otherwise.
     - ``presence``: last levels of topics that say ``online`` or ``offline``, ``availability``, ``status`` and
       ``LWT`` unless it says otherwise. Another word on such a topic is a reading.
-    - ``errors``: last levels of topics on which a sender reports that it failed, none unless it says otherwise.
+    - ``errors``: last levels of topics on which a sender reports that it failed, none unless it says so.
 
     A list at the top holds one message an element where ``time``, ``device`` or ``name`` is given, and is
     flattened otherwise.

@@ -15,6 +15,7 @@ from gateway.wire.signalmap import SignalMap
 
 _MOST_LINES = 20_000  # a batch of Telegraf's has a thousand by default
 _LONGEST_TEXT = 20  # lines that one text field may run over
+_MOST_TRIES = 1_000  # of joining lines, in one payload
 
 
 class LineProtocol(Codec):
@@ -38,14 +39,7 @@ class LineProtocol(Codec):
                 gathering.add(_parsed(line))
             except Unusable as finding:
                 gathering.refuse(finding)
-        extracts = gathering.extracts()
-        if not extracts:
-            raise Unusable(
-                QuarantineReason.UNKNOWN_CODEC_PAYLOAD, "expected lines of line protocol, got none"
-            )
-        if not any(extract.values or extract.facts for extract in extracts):
-            raise Unusable(*extracts[0].refused[0])
-        return extracts
+        return gathering.extracts()
 
     def state(self) -> object:
         """Return which drive has which serial number."""
@@ -65,18 +59,19 @@ def restore_drives(drives: dict[str, str], state: object) -> None:
 def _lines(text: str) -> Iterator[str]:
     """Return the lines that hold something; a text field may run over several.
 
-    A line that cannot be read and has an open quote is joined with those after it. Quotes are not counted
-    otherwise: in tags they stand for themselves.
+    A line with a quote that cannot be read alone is joined with those after it. Quotes are not counted: in
+    tags they stand for themselves.
     """
     lines = text.split("\n", _MOST_LINES)[:_MOST_LINES]
-    position = 0
+    position, tries = 0, _MOST_TRIES
     while position < len(lines):
         line = lines[position].strip("\r")
         position += 1
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        if line.replace('\\"', "").count('"') % 2 and not _is_line(line):
+        if '"' in line and tries > 0 and not _is_line(line):
             for end in range(position + 1, min(position + _LONGEST_TEXT, len(lines)) + 1):
+                tries -= 1
                 joined = "\n".join([line, *lines[position:end]])
                 if _is_line(joined):
                     line, position = joined, end
