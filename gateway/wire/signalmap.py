@@ -34,7 +34,8 @@ class SignalMap:
     Args:
         patterns: foreign name to ``signal``, ``signal@component`` or ``-`` for what is of no interest. In a
             foreign name ``*`` stands for any text without ``/``, ``**`` for any text; in what it becomes
-            ``{1}``, ``{2}``... stand for what they stood for. The first that fits counts. Either side may
+            ``{1}``, ``{2}``... stand for what they stood for; ``signal@`` is of the device itself, whichever
+            part the message names. The first that fits counts. Either side may
             end in ``[unit]``: ``"temp [K]" = "cpu.temperature"`` says which unit comes.
         catalogue: says which unit and kind a signal has.
 
@@ -107,10 +108,11 @@ class SignalMap:
     def _find(self, name: str, component: str) -> tuple[str, str | None] | None:
         for pattern, key, unit in self._patterns:
             match = pattern.fullmatch(name)
+            if match is not None and key == "-":
+                return None
             if match is not None:
-                if key == "-":
-                    return None
-                return _with_component(_fill(key, match), component), unit
+                own = "" if key.endswith("@") else component
+                return _with_component(_fill(key.removesuffix("@"), match), own), unit
         return _kept(name, component)
 
 
@@ -166,8 +168,8 @@ def _compiled(name: str, key: str) -> tuple["re.Pattern[str]", str, str | None]:
         raise ValueError(
             f"{name}: expected places up to {{{pattern.groups}}}, as many as it has *, got {beyond[0]}"
         )
-    if key != "-" and not is_key(_PLACE.sub("x", key)):
-        raise ValueError(f"{name}: expected SIGNAL, SIGNAL@COMPONENT or -, got {shown(key)}")
+    if key != "-" and not is_key(_PLACE.sub("x", key.removesuffix("@"))):
+        raise ValueError(f"{name}: expected SIGNAL, SIGNAL@COMPONENT, SIGNAL@ or -, got {shown(key)}")
     return pattern, key, unit
 
 

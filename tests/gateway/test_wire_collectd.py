@@ -55,8 +55,8 @@ def test_the_share_that_is_not_idle_is_load():
     assert decode("cpu/percent-idle", b"1:100.04").values == {"cpu.load": 0.0}  # types.db allows 100.1
     assert decode("cpu/percent-idle", b"1:nan").values == {"cpu.load": None}
     assert decode("cpu/percent-active", b"1:24.5").values == {"cpu.load": 24.5}
-    assert decode("cpu-1/percent-active", b"1:24.5").values == {"cpu.load@1": 24.5}
-    assert decode("cpu-0/cpu-idle", b"1:99").values == {"cpu.cpu-idle@0": 99.0}  # jiffies, no percent
+    assert decode("cpu-1/percent-active", b"1:24.5").values == {"percpu.percent-active@1": 24.5}
+    assert decode("cpu-0/cpu-idle", b"1:99").values == {"percpu.cpu-idle@0": 99.0}  # jiffies, no percent
 
 
 def test_free_space_is_known_once_both_its_parts_have_come():
@@ -88,6 +88,11 @@ def test_an_empty_file_system_of_no_size_has_no_ratio():
         ("hddtemp/temperature-sda", b"1:38", {"disk.temperature@sda": 38.0}),
         ("smart-sda/smart_poweron", b"1:7200", {"disk.power_on_hours@sda": 2.0}),
         ("smart-sda/smart_temperature", b"1:31.5", {"disk.temperature@sda": 31.5}),
+        (
+            "sensors-coretemp-isa-0001/temperature-temp1",
+            b"1:63",
+            {"cpu.temperature@1": 63.0},
+        ),
         (
             "sensors-coretemp-isa-0000/temperature-temp2",
             b"1:61",

@@ -76,7 +76,7 @@ def test_sensors_come_with_their_unit():
         "Ambient": {"label": "Ambient", "value": 21, "unit": "C", "type": "temperature_core"},
     }
     assert dict(values("sensors", document)) == {
-        "cpu.temperature@Package-0": 50.0,
+        "cpu.temperature@0": 50.0,
         "fan.rpm@fan1": 900,
         "sensors.value@Ambient": 21.0,
     }

@@ -27,7 +27,7 @@ def test_an_exposition():
     assert extract.ts == ARRIVAL
     assert extract.values == {
         "node_load1": 0.25,
-        "cpu.temperature@platform_coretemp_0:temp1": 61.0,
+        "cpu.temperature@0": 61.0,
         "node_hwmon_temp_celsius@platform_other_0:temp1": 41.0,
         "nic.rx_errors@eth0": 12.0,
     }

@@ -67,6 +67,13 @@ def test_a_patterns_own_component_goes_before_the_messages():
     ]
 
 
+def test_a_pattern_may_say_that_a_reading_is_of_the_device_itself():
+    assert SignalMap({"inlet*": "inlet.temperature@"}).key("inlet 1", "sensor-7") == (
+        "inlet.temperature",
+        None,
+    )
+
+
 def test_long_names_that_differ_at_their_end_stay_two():
     one, two = ("a" * 80 + end for end in ("b", "c"))
     keys = [SignalMap().key(name)[0] for name in (one, two)]
@@ -136,9 +143,9 @@ def test_a_unit_that_cannot_become_the_signals_is_refused():
     ("patterns", "message"),
     [
         ({"a/*": "x@{2}"}, "a/*: expected places up to {1}, as many as it has *, got {2}"),
-        ({"a": "two words"}, "a: expected SIGNAL, SIGNAL@COMPONENT or -, got 'two words'"),
-        ({"a": ""}, "a: expected SIGNAL, SIGNAL@COMPONENT or -, got ''"),
-        ({"a": "x@"}, "a: expected SIGNAL, SIGNAL@COMPONENT or -, got 'x@'"),
+        ({"a": "two words"}, "a: expected SIGNAL, SIGNAL@COMPONENT, SIGNAL@ or -, got 'two words'"),
+        ({"a": ""}, "a: expected SIGNAL, SIGNAL@COMPONENT, SIGNAL@ or -, got ''"),
+        ({"a": "@"}, "a: expected SIGNAL, SIGNAL@COMPONENT, SIGNAL@ or -, got '@'"),
     ],
 )
 def test_a_wrong_pattern_points_at_itself(patterns, message):

@@ -97,7 +97,7 @@ def test_what_is_no_line_protocol_says_so(payload):
 
 def test_load_is_what_is_not_idle():
     assert values("cpu,cpu=cpu-total,host=a usage_idle=97.5")["cpu.load"] == 2.5
-    assert values("cpu,cpu=cpu1,host=a usage_idle=97.5")["cpu.load@cpu1"] == 2.5
+    assert values("cpu,cpu=cpu1,host=a usage_idle=97.5")["percpu.usage_active@cpu1"] == 2.5
     assert values("cpu,cpu=cpu-total,host=a usage_idle=97.5,usage_active=3")["cpu.load"] == 3
     assert "cpu.load" not in values("cpu,cpu=cpu-total,host=a usage_idle=-4")  # a counter that was reset
 
@@ -124,7 +124,7 @@ def test_load_is_what_is_not_idle():
         ),
         ("temp,sensor=coretemp_core_0,host=a temp=61", "cpu.temperature@coretemp_core_0", 61),
         ("ipmi_sensor,name=fan_1,unit=rpm,host=a value=4200,status=1i", "fan.rpm@fan_1", 4200),
-        ("ipmi_sensor,name=inlet_temp,unit=degrees_c,host=a value=24", "inlet.temperature@inlet_temp", 24),
+        ("ipmi_sensor,name=inlet_temp,unit=degrees_c,host=a value=24", "inlet.temperature", 24),
         ("smart_device,device=sda,host=a health_ok=false", "disk.smart_passed@sda", False),
         (
             "smart_attribute,device=sda,id=197,name=Current_Pending_Sector,host=a raw_value=8i",

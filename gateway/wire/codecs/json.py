@@ -105,8 +105,9 @@ class Json(Codec):
                 detail = f"expected at most {_MOST_READINGS:,} values"
                 extract.refused.append((QuarantineReason.TOO_MANY_SIGNALS, detail))
                 break
-            if len(path) > _DEEPEST:
-                extract.refused.append((QuarantineReason.TOO_DEEP, f"{shown(path[0])}: nests too deep"))
+            if isinstance(value, dict | list):
+                detail = f"{shown(path[0])}: expected at most {_DEEPEST} levels"
+                extract.refused.append((QuarantineReason.TOO_DEEP, detail))
                 continue
             self._place(extract, self._separator.join(filter(None, (prefix, *path))), value)
         return extract
@@ -215,7 +216,7 @@ def _leaves(document: object, left_out: set[tuple[str, ...]]) -> Iterator[tuple[
         else:
             yield path, value
             continue
-        if len(path) > _DEEPEST:
+        if len(path) >= _DEEPEST:
             yield path, value
             continue
         waiting.extend(((*path, key), element) for key, element in reversed(inner))

@@ -187,7 +187,10 @@ def _readings(metric: Metric) -> dict[str, object]:
         fields.setdefault("usage_active", 100.0 - idle)
     if metric.name == "disk" and _is_percent(used := fields.get("used_percent")):
         fields["free_percent"] = 100.0 - used
-    return {"/".join((metric.name, *said, name)): value for name, value in fields.items()}
+    # A single logical processor is not the processor, whose parts are packages and cores.
+    whole = metric.name != "cpu" or metric.tags.get("cpu") in ("cpu-total", None)
+    called = metric.name if whole else "percpu"
+    return {"/".join((called, *said, name)): value for name, value in fields.items()}
 
 
 def _attribute(metric: Metric) -> dict[str, object]:
