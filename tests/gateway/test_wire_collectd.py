@@ -96,7 +96,7 @@ def test_an_empty_file_system_of_no_size_has_no_ratio():
         (
             "sensors-coretemp-isa-0000/temperature-temp2",
             b"1:61",
-            {"cpu.temperature@coretemp-isa-0000:temp2": 61.0},
+            {"core.temperature@coretemp-isa-0000:temp2": 61.0},
         ),
         ("sensors-nct6775-isa-0290/fanspeed-fan2", b"1:900", {"fan.rpm@nct6775-isa-0290:fan2": 900.0}),
         ("ipmi/fanspeed-FAN 1 fan_device (29.1)", b"1:4200", {"fan.rpm@FAN-1-fan_device-29.1": 4200.0}),

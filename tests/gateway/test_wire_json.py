@@ -47,8 +47,17 @@ def test_names_become_ours():
 
 @pytest.mark.parametrize(
     ("payload", "value"),
-    [(b"412.7", 412.7), (b"412.7\0", 412.7), (b'"on"', "on"), (b"on", "on"), (b"true", True), (b"null", None), (b"0x1F", "0x1F"), (b" 21.5 \r\n", 21.5)],
-)  # fmt: skip
+    [
+        (b"412.7", 412.7),
+        (b"412.7\0", 412.7),
+        (b'"on"', "on"),
+        (b"on", "on"),
+        (b"true", True),
+        (b"null", None),
+        (b"0x1F", "0x1F"),
+        (b" 21.5 \r\n", 21.5),
+    ],
+)
 def test_a_bare_value_is_called_after_its_topic(payload, value):
     assert values(payload, topic="home/washer-1/power") == {"power": value}
 

@@ -113,8 +113,8 @@ def test_load_is_what_is_not_idle():
         ("disk,path=/var/lib,host=a used_percent=100", "storage.free_ratio@var-lib", 0.0),
         ("net,interface=eth0,host=a err_in=12i", "nic.rx_errors@eth0", 12),
         (
-            "sensors,chip=coretemp-isa-0000,feature=core_0,host=a temp_input=61",
-            "cpu.temperature@coretemp-isa-0000:core_0",
+            "sensors,chip=coretemp-isa-0000,feature=package_id_0,host=a temp_input=61",
+            "cpu.temperature@0",
             61,
         ),
         (
@@ -122,7 +122,7 @@ def test_load_is_what_is_not_idle():
             "fan.rpm@nct6775-isa-0290:fan2",
             900,
         ),
-        ("temp,sensor=coretemp_core_0,host=a temp=61", "cpu.temperature@coretemp_core_0", 61),
+        ("temp,sensor=coretemp_package_id_1,host=a temp=61", "cpu.temperature@1", 61),
         ("ipmi_sensor,name=fan_1,unit=rpm,host=a value=4200,status=1i", "fan.rpm@fan_1", 4200),
         ("ipmi_sensor,name=inlet_temp,unit=degrees_c,host=a value=24", "inlet.temperature", 24),
         ("smart_device,device=sda,host=a health_ok=false", "disk.smart_passed@sda", False),
@@ -156,7 +156,8 @@ def test_plugins_that_measure_what_our_rules_ask_for(line, key, value):
 @pytest.mark.parametrize(
     "line",
     [
-        "sensors,chip=coretemp-isa-0000,feature=core_0,host=a temp_crit=100",
+        "sensors,chip=coretemp-isa-0000,feature=package_id_0,host=a temp_crit=100",
+        "sensors,chip=coretemp-isa-0000,feature=core_0,host=a temp_input=61",
         "temp,sensor=coretemp_core_0_crit,host=a temp=100",
         "temp,sensor=coretemp_core_0_max,host=a temp=100",
         "ipmi_sensor,name=cpu1_vrm_temp,unit=degrees_c,host=a value=90",
