@@ -78,7 +78,7 @@ _SPELLINGS = {
     "Amps": "A",
     "Watts": "W",
     "uA": "µA",
-    "dBW": "dBW",
+    "\u03bcA": "µA",  # the Greek letter, where Unicode has a sign of its own for micro
     "hour": "h",
     "hours": "h",
     "minutes": "min",
@@ -91,7 +91,8 @@ def converted(number: float, unit: str, wanted: str) -> float | None:
     """Return a number in another unit, None when the one cannot become the other.
 
     A signal without a unit is a count or a ratio: percent becomes its hundredth part, a count with a foreign
-    word beside it ("sectors", "errors") stays as it is.
+    word beside it ("sectors", "errors") stays as it is. A number that no float can hold stays as well:
+    whoever judges the reading refuses it.
 
     >>> converted(310.15, "K", "°C"), converted(0.5, "ratio", "%"), converted(45, "%", "")
     (37.0, 50.0, 0.45)
@@ -102,12 +103,15 @@ def converted(number: float, unit: str, wanted: str) -> float | None:
     if unit == wanted:
         return number
     if not wanted:
-        return {"%": number / 100, "ratio": number}.get(unit, None if unit in _UNITS else number)
+        if unit == "%":
+            return _scaled(number, _Unit("", 0.01))
+        return None if unit in _UNITS and unit != "ratio" else number
     have, want = _UNITS.get(unit), _UNITS.get(wanted)
     if have is None or want is None or have.base != want.base:
         return None
-    base = number * have.factor + have.offset
-    return round((base - want.offset) / want.factor, 9)
+    return _scaled(
+        number, _Unit(wanted, have.factor / want.factor, (have.offset - want.offset) / want.factor)
+    )
 
 
 def in_base_unit(number: float, unit: str) -> float:
@@ -121,4 +125,11 @@ def in_base_unit(number: float, unit: str) -> float:
     found = _UNITS.get(_SPELLINGS.get(unit.strip(), unit.strip()))
     if found is None or found.base not in ("B", "°C"):
         return number
-    return round(number * found.factor + found.offset, 9)
+    return _scaled(number, found)
+
+
+def _scaled(number: float, unit: _Unit) -> float:
+    try:
+        return round(number * unit.factor + unit.offset, 9)
+    except OverflowError:  # an int beyond float
+        return number

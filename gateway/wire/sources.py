@@ -66,7 +66,11 @@ class Source:
         problems = [f"{here}.{problem}" for problem in _problems(written)]
         if problems:
             raise UserError("\n".join(problems))
-        signals = SignalMap({**table.signals, **profile.signals})
+        shipped = {name: key for name, key in profile.signals.items() if name not in table.signals}
+        try:
+            signals = SignalMap({**table.signals, **shipped})
+        except ValueError as error:
+            raise UserError(f"{here}.signals: {error}") from None
         try:
             codec = CODECS[written.codec](signals, {**profile.options, **table.options})
         except ValueError as error:

@@ -93,3 +93,11 @@ def test_a_wrong_entry_points_at_its_key(changes, message):
     with pytest.raises(UserError) as raised:
         source(**changes)
     assert message in str(raised.value)
+
+
+def test_names_of_the_users_go_before_those_of_the_profile():
+    table = {"profile": "glances", "signals": {"cpu/total": "-", "cpu/idle": "cpu.load"}}
+    signals = Source.of(SourceTable.model_validate(table), 0).codec.signals
+    assert signals.key("cpu/total") is None
+    assert signals.key("cpu/idle") == ("cpu.load", None)
+    assert signals.key("now/iso") is None
