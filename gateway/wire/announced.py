@@ -1,8 +1,9 @@
 """Entities that were announced, and what is known of their being there. Bounded, and kept over a restart."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from itertools import islice
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,25 +13,27 @@ MAX_ENTITIES = 20_000  # of a source: 400 devices with 50 entities each
 MAX_TOPICS = 20_000  # that are remembered for what they last said
 MAX_SHARED = 300  # entities that read one topic
 
-type_of_key = tuple[str, str]
+_Key = tuple[str, str]  # topic of the announcement and part of it
+_Kind = TypeVar("_Kind")
 
 
 class Announced:
     """What a source's devices announced."""
 
     def __init__(self) -> None:
-        self._entities: dict[type_of_key, Entity] = {}
-        self._by_state: dict[str, list[type_of_key]] = {}
-        self._by_availability: dict[str, list[type_of_key]] = {}
-        self._by_device: dict[str, list[type_of_key]] = {}
-        self._by_config: dict[str, list[type_of_key]] = {}
-        self._heard: dict[Availability, bool] = {}  # the latest last
+        self._entities: dict[_Key, Entity] = {}
+        self._by_state: dict[str, list[_Key]] = {}
+        self._by_availability: dict[str, list[_Key]] = {}
+        self._by_device: dict[str, list[_Key]] = {}
+        self._by_config: dict[str, list[_Key]] = {}
+        self._heard: dict[Availability, tuple[int, bool]] = {}  # with a number that grows; the latest last
+        self._words = 0
         self._present: dict[str, bool] = {}
 
     def __len__(self) -> int:
         return len(self._entities)
 
-    def replace(self, config: str, entities: Iterable[Entity]) -> list[Entity]:
+    def replace(self, config: str, entities: list[Entity]) -> list[Entity]:
         """Put entities in the place of those that the same topic announced before; return those left out.
 
         Left out is what would be too much: in all, or on one topic.
@@ -67,8 +70,7 @@ class Announced:
                         devices.add(entity.device)
         for availability, verdict in found.items():
             if verdict is not None:
-                self._heard.pop(availability, None)
-                self._heard[availability] = verdict
+                self._hear(availability, verdict)
         _shorten(self._heard)
         return devices
 
@@ -95,7 +97,7 @@ class Announced:
             return None
         return {
             "entities": [asdict(entity) for entity in self._entities.values()],
-            "heard": [[asdict(availability), online] for availability, online in self._heard.items()],
+            "heard": [[asdict(availability), online] for availability, (_, online) in self._heard.items()],
             "present": [[device, online] for device, online in self._present.items()],
         }
 
@@ -105,23 +107,27 @@ class Announced:
             self._remove((entity.config, entity.part))
             self._add(entity, entity.name)
         for availability, online in _fitting(state, "heard", tuple[Availability, bool]):
-            self._heard[availability] = online
+            self._hear(availability, online)
         for device, online in _fitting(state, "present", tuple[str, bool]):
             self._present[device] = online
         _shorten(self._heard)
         _shorten(self._present)
 
     def _available(self, entity: Entity) -> bool | None:
-        known = [self._heard[one] for one in entity.availability if one in self._heard]
-        if not known:
+        heard = [self._heard[one] for one in entity.availability if one in self._heard]
+        if not heard:
             return None
         match entity.mode:
             case "all":
-                return all(known)
+                return all(online for _, online in heard)
             case "any":
-                return any(known)
-        # `hear` puts what was heard last at the end.
-        return next(self._heard[one] for one in reversed(self._heard) if one in entity.availability)
+                return any(online for _, online in heard)
+        return max(heard)[1]
+
+    def _hear(self, availability: Availability, online: bool) -> None:
+        self._words += 1
+        self._heard.pop(availability, None)
+        self._heard[availability] = (self._words, online)
 
     def _add(self, entity: Entity, name: str | None) -> bool:
         key = (entity.config, entity.part)
@@ -140,9 +146,11 @@ class Announced:
         others = (self._entities[key] for key in islice(self._by_device.get(entity.device, ()), MAX_SHARED))
         taken = any((other.name, other.kind) == (entity.name, entity.kind) for other in others)
         levels = entity.config.split("/")
-        return f"{entity.name} {entity.part or levels[-2 if len(levels) > 1 else 0]}" if taken else entity.name
+        return (
+            f"{entity.name} {entity.part or levels[-2 if len(levels) > 1 else 0]}" if taken else entity.name
+        )
 
-    def _remove(self, key: type_of_key) -> None:
+    def _remove(self, key: _Key) -> None:
         entity = self._entities.pop(key, None)
         if entity is None:
             return
@@ -151,7 +159,7 @@ class Announced:
             if not index[word]:
                 del index[word]
 
-    def _places(self, entity: Entity) -> list[tuple[dict[str, list[type_of_key]], str]]:
+    def _places(self, entity: Entity) -> list[tuple[dict[str, list[_Key]], str]]:
         """Return the indexes in which an entity stands, each with its word."""
         places = [(self._by_config, entity.config), (self._by_device, entity.device)]
         if entity.state_topic:
@@ -160,7 +168,7 @@ class Announced:
         return places + [(self._by_availability, topic) for topic in topics]
 
 
-def _fitting[Kind](state: object, key: str, kind: type[Kind]) -> Iterable[Kind]:
+def _fitting(state: object, key: str, kind: type[_Kind]) -> Iterator[_Kind]:
     listed = state.get(key) if isinstance(state, dict) else None
     for entry in listed if isinstance(listed, list) else ():
         try:
@@ -169,6 +177,7 @@ def _fitting[Kind](state: object, key: str, kind: type[Kind]) -> Iterable[Kind]:
             continue
 
 
-def _shorten(remembered: "dict[object, bool]") -> None:
+def _shorten(remembered: dict[_Kind, Any]) -> None:
+    """Forget what was heard longest ago."""
     while len(remembered) > MAX_TOPICS:
-        del remembered[next(iter(remembered))]
+        remembered.pop(next(iter(remembered)))

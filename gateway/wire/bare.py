@@ -68,14 +68,18 @@ def online_of(payload: bytes) -> bool:
     if text.startswith("{"):
         document = parse_document(payload)
         word = document.get("state", document.get("online")) if isinstance(document, dict) else None
-    lowered = str(word).lower()
-    if lowered in _ONLINE:
-        return True
-    if lowered in _OFFLINE:
-        return False
-    raise Unusable(
-        QuarantineReason.WRONG_TYPE, f"expected a word such as online or offline, got {shown(word)}"
-    )
+    online = online_word(str(word))
+    if online is None:
+        raise Unusable(
+            QuarantineReason.WRONG_TYPE, f"expected a word such as online or offline, got {shown(word)}"
+        )
+    return online
+
+
+def online_word(word: str) -> bool | None:
+    """Return whether a word means that something is there, None for any other word."""
+    lowered = word.lower()
+    return True if lowered in _ONLINE else False if lowered in _OFFLINE else None
 
 
 def leaves(document: dict[str, object]) -> Iterator[tuple[str, object]]:

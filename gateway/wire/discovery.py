@@ -60,6 +60,9 @@ _FACTS = {
     "hw_version": "hardware",
 }
 
+_Mode = Literal["all", "any", "latest"]
+_MODES: dict[str, _Mode] = {"all": "all", "any": "any"}
+
 #: Components that report something; all others are commanded, or tell where somebody is.
 READ = ("sensor", "binary_sensor", "switch")
 
@@ -101,7 +104,7 @@ class Entity:
     on: str = "ON"
     off: str = "OFF"
     availability: tuple[Availability, ...] = ()
-    mode: Literal["all", "any", "latest"] = "latest"
+    mode: _Mode = "latest"
 
 
 class Announcement(NamedTuple):
@@ -139,7 +142,7 @@ def read_announcement(topic: str, levels: list[str], document: object) -> Announ
     refused: list[tuple[QuarantineReason, str]] = []
     for part, kind, table in _parts(levels, whole):
         try:
-            entities.append(_entity(topic, part, kind, device, table, part or levels[-1]))
+            entities.append(_entity(topic, part, kind, table, device=device, called=part or levels[-1]))
         except Unusable as finding:
             refused.append((finding.reason, f"{part}: {finding.detail}" if part else finding.detail))
     return Announcement(device, facts, entities, refused)
@@ -181,7 +184,9 @@ def _parts(levels: list[str], whole: dict[str, object]) -> Iterator[tuple[str, s
         return
     components = whole.get("components")
     if not isinstance(components, dict):
-        raise Unusable(QuarantineReason.WRONG_TYPE, f"components: expected an object, got {shown(components)}")
+        raise Unusable(
+            QuarantineReason.WRONG_TYPE, f"components: expected an object, got {shown(components)}"
+        )
     if len(components) > MAX_PARTS:
         raise Unusable(
             QuarantineReason.TOO_MANY_SIGNALS,
@@ -199,7 +204,9 @@ def _parts(levels: list[str], whole: dict[str, object]) -> Iterator[tuple[str, s
             yield part[:_MOST], kind, {**shared, **topic, **own}
 
 
-def _entity(topic: str, part: str, kind: str, device: str, table: dict[str, object], called: str) -> Entity:
+def _entity(
+    topic: str, part: str, kind: str, table: dict[str, object], *, device: str, called: str
+) -> Entity:
     """Return the entity that a table of long keys describes.
 
     Raises:
@@ -209,7 +216,6 @@ def _entity(topic: str, part: str, kind: str, device: str, table: dict[str, obje
     state = _text(table, "state_topic")
     if kind in READ and not state:
         raise Unusable(QuarantineReason.WRONG_TYPE, "state_topic: expected a topic, but it is not there")
-    mode = table.get("availability_mode")
     return Entity(
         config=topic,
         part=part,
@@ -223,7 +229,7 @@ def _entity(topic: str, part: str, kind: str, device: str, table: dict[str, obje
         on=_text(table, "state_on") or _text(table, "payload_on") or "ON",
         off=_text(table, "state_off") or _text(table, "payload_off") or "OFF",
         availability=tuple(_availabilities(table)),
-        mode=mode if mode == "all" or mode == "any" else "latest",  # noqa: PLR1714 (mypy narrows by each)
+        mode=_MODES.get(_text(table, "availability_mode"), "latest"),
     )
 
 

@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import ChainableUndefined, TemplateError, Undefined, UndefinedError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gateway.wire.documents import Broken
 from gateway.wire.reasons import shown
@@ -61,11 +62,44 @@ _TAKEN: tuple[type[nodes.Node], ...] = (
     nodes.Pair,
 )
 _METHODS = frozenset(
-    "get split strip lstrip rstrip lower upper startswith endswith replace removeprefix removesuffix".split()
+    [
+        "get",
+        "split",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "lower",
+        "upper",
+        "startswith",
+        "endswith",
+        "replace",
+        "removeprefix",
+        "removesuffix",
+    ]
 )
 _TESTS = frozenset(
-    "defined undefined none number string mapping boolean true false integer float in eq ne lt le gt ge "
-    "equalto sequence".split()
+    [
+        "defined",
+        "undefined",
+        "none",
+        "number",
+        "string",
+        "mapping",
+        "boolean",
+        "true",
+        "false",
+        "integer",
+        "float",
+        "in",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "equalto",
+        "sequence",
+    ]
 )
 
 
@@ -141,7 +175,8 @@ def _weigh(node: nodes.Node, depth: int) -> int:
     """
     if depth > MAX_DEPTH:
         raise ValueError(f"expected expressions at most {MAX_DEPTH} deep")
-    if not isinstance(node, _TAKEN):
+    taken = isinstance(node, _TAKEN)
+    if not taken:
         raise ValueError(f"expected neither loops nor macros nor joined texts, got {type(node).__name__}")
     match node:
         case nodes.Filter() if node.node is None or node.name not in _FILTERS:
@@ -202,7 +237,7 @@ _OPERATORS: dict[str, Callable[[float, float], float]] = {
     "/": lambda left, right: left / right,
     "//": lambda left, right: left // right,
     "%": lambda left, right: left % right,
-    "**": lambda left, right: math.pow(left, right),
+    "**": math.pow,
 }
 
 
