@@ -9,7 +9,6 @@ macros, no joining of texts, arithmetic on plain numbers alone, and filters of o
 
 import math
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from jinja2 import ChainableUndefined, TemplateError, Undefined, UndefinedError, nodes
@@ -21,7 +20,7 @@ from gateway.wire.reasons import shown
 
 MAX_TEMPLATE = 2_048  # characters; the longest that agents are known to announce have some 400
 MAX_DEPTH = 40  # of expressions within expressions
-_REMEMBERED = 2_000  # compiled templates
+_REMEMBERED = 200_000  # characters of compiled templates; agents use few, for many entities
 _SHORT = 4_096  # characters of a text in which parts may be replaced
 _REPLACEMENT = 16  # characters that one may be replaced by
 _WHOLE = 2**63  # past it integers become floats, whose digits cost nothing
@@ -62,45 +61,11 @@ _TAKEN: tuple[type[nodes.Node], ...] = (
     nodes.Pair,
 )
 _METHODS = frozenset(
-    [
-        "get",
-        "split",
-        "strip",
-        "lstrip",
-        "rstrip",
-        "lower",
-        "upper",
-        "startswith",
-        "endswith",
-        "replace",
-        "removeprefix",
-        "removesuffix",
-    ]
+    ("get", "split", "strip", "lstrip", "rstrip", "lower", "upper", "startswith", "endswith", "replace")
 )
 _TESTS = frozenset(
-    [
-        "defined",
-        "undefined",
-        "none",
-        "number",
-        "string",
-        "mapping",
-        "boolean",
-        "true",
-        "false",
-        "integer",
-        "float",
-        "in",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "equalto",
-        "sequence",
-    ]
-)
+    ("defined", "undefined", "none", "number", "string", "mapping", "boolean", "true", "false", "integer")
+) | frozenset(("float", "in", "eq", "ne", "lt", "le", "gt", "ge", "equalto", "sequence"))
 
 
 class Template:
@@ -149,13 +114,31 @@ class Template:
 NO_DOCUMENT = ChainableUndefined(name="value_json")
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def compiled(source: str) -> Template | str:
-    """Return the template, or a sentence that says why there is none."""
-    try:
-        return Template(source)
-    except ValueError as error:
-        return str(error)
+class Templates:
+    """Templates that were compiled, since that takes longer than to run them: some µs a character."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, Template | str] = {}
+        self._characters = 0
+
+    def __contains__(self, source: str) -> bool:
+        return source in self._compiled
+
+    def compiled(self, source: str) -> Template | str:
+        """Return the template, or a sentence that says why there is none."""
+        found = self._compiled.get(source)
+        if found is None:
+            try:
+                found = Template(source)
+            except ValueError as error:
+                found = str(error)
+            self._characters += len(source)
+            self._compiled[source] = found
+            while self._characters > _REMEMBERED:
+                oldest = next(iter(self._compiled))
+                self._characters -= len(oldest)
+                del self._compiled[oldest]
+        return found
 
 
 def readable(document: object) -> object:

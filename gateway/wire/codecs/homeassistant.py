@@ -15,7 +15,8 @@ from gateway.wire.discovery import Availability, Entity, read_announcement
 from gateway.wire.documents import parse_document
 from gateway.wire.reasons import QuarantineReason, Unusable, shown
 from gateway.wire.signalmap import SignalMap
-from gateway.wire.templates import NO_DOCUMENT, compiled, readable
+from gateway.wire.templated import Templated
+from gateway.wire.templates import Templates
 
 #: What a device class of Home Assistant is in our catalogue, where the two mean the same.
 DEVICE_CLASSES = {
@@ -27,9 +28,6 @@ DEVICE_CLASSES = {
 
 #: Moments are no readings: each is another text.
 _NO_READINGS = frozenset({"timestamp", "date"})
-
-MAX_TEMPLATED = 65_536  # bytes of a payload that templates may read
-WORK = 4_000_000  # parts of templates times bytes of their payload, of one message
 
 
 class HomeAssistant(Codec):
@@ -57,6 +55,7 @@ class HomeAssistant(Codec):
         self._presence = checked_option(self.options, "presence", "")
         self._bare = checked_option(self.options, "bare", False)
         self._announced = Announced()
+        self._templates = Templates()
 
     def decode(self, message: Foreign) -> list[Extract]:
         """Return what a message says; nothing for what Home Assistant says itself (``homeassistant/status``).
@@ -130,7 +129,7 @@ class HomeAssistant(Codec):
         ]
         if not entities:
             return
-        payload = _Payload(message.payload)
+        payload = Templated(message.payload, self._templates)
         for entity in entities:
             extract = Extract()
             try:
@@ -139,7 +138,7 @@ class HomeAssistant(Codec):
                 extract.refused.append((finding.reason, f"{shown(entity.name)}: {finding.detail}"))
             yield entity, extract
 
-    def _place(self, entity: Entity, payload: "_Payload", into: dict[str, object]) -> None:
+    def _place(self, entity: Entity, payload: Templated, into: dict[str, object]) -> None:
         text = payload.through(entity.template)
         if not text:
             return  # a part that this message does not update
@@ -163,7 +162,7 @@ class HomeAssistant(Codec):
         return (rest if rest and not entity.template else entity.name), ""
 
     def _hear(self, message: Foreign) -> set[str]:
-        payload = _Payload(message.payload)
+        payload = Templated(message.payload, self._templates)
 
         def meant(availability: Availability) -> bool | None:
             try:
@@ -207,51 +206,6 @@ class HomeAssistant(Codec):
             name = rest.replace("*;", path, 1) if "*;" in rest else f"{rest}/{path.strip('/')}"
             self.signals.place(extract.values, name, value)
         return extract
-
-
-class _Payload:
-    """A payload as templates read it, within the work that one message may cause."""
-
-    def __init__(self, payload: bytes) -> None:
-        self._bytes = payload
-        self._text = text_of(payload)
-        self._document: object = None
-        self._finding: Unusable | None = None
-        self._parsed = False
-        self._left = WORK
-
-    def through(self, source: str) -> str:
-        """Return what a template makes of the payload; empty where the payload lacks what it asks for.
-
-        Raises:
-            Unusable: the template or the payload is of no use to the other.
-        """
-        if not source:
-            return self._text
-        template = compiled(source)
-        if isinstance(template, str):
-            raise Unusable(QuarantineReason.UNKNOWN_CODEC_PAYLOAD, f"value_template: {template}")
-        self._left -= template.weight * (len(self._bytes) + 100)
-        if len(self._bytes) > MAX_TEMPLATED or self._left < 0:
-            raise Unusable(
-                QuarantineReason.PAYLOAD_TOO_LARGE, "the payload is too large for the templates that read it"
-            )
-        self._parse()
-        try:
-            text = template.render(self._text, NO_DOCUMENT if self._finding else self._document)
-        except ValueError as error:
-            raise Unusable(QuarantineReason.UNKNOWN_CODEC_PAYLOAD, f"value_template: {error}") from None
-        if self._finding is not None and (not text or text == "None"):
-            raise self._finding
-        return text or ""
-
-    def _parse(self) -> None:
-        if not self._parsed:
-            self._parsed = True
-            try:
-                self._document = readable(parse_document(self._bytes))
-            except Unusable as finding:
-                self._finding = finding
 
 
 def _switched(entity: Entity, text: str) -> object:

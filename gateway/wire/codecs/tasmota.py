@@ -109,6 +109,8 @@ class Tasmota(Codec):
             unit = units.get("TempUnit", "C")
         elif levels[-1] in _PRESSURES:
             unit = units.get("PressureUnit")
+        if value in ("ON", "OFF"):
+            value = value == "ON"
         try:
             self.signals.place(extract.values, name, value, unit=unit if isinstance(unit, str) else None)
         except Unusable as finding:

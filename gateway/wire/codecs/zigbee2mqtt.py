@@ -151,6 +151,8 @@ class Zigbee2Mqtt(Codec):
                 name, value = "open", not value
             elif name == "voltage" and unit == "mV":
                 name = "battery_voltage"  # mains are measured in V
+            elif value in ("ON", "OFF"):
+                value = value == "ON"
             try:
                 self.signals.place(extract.values, name, value, unit=unit)
             except Unusable as finding:
@@ -169,7 +171,7 @@ def _units(exposes: object, depth: int) -> Iterator[tuple[str, str]]:
 
 
 def _instant(seen: object) -> object:
-    """Return the time of ``last_seen``: ms or RFC 3339, as the user has chosen; None of a time without zone."""
+    """Return the time of ``last_seen``: ms or RFC 3339, as the user chose; None of a time without zone."""
     if isinstance(seen, int) and not isinstance(seen, bool):
         return seen
     return seen if isinstance(seen, str) and _DATED.fullmatch(seen) else None
