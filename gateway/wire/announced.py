@@ -22,10 +22,10 @@ class Announced:
 
     def __init__(self) -> None:
         self._entities: dict[_Key, Entity] = {}
-        self._by_state: dict[str, list[_Key]] = {}
-        self._by_availability: dict[str, list[_Key]] = {}
-        self._by_device: dict[str, list[_Key]] = {}
-        self._by_config: dict[str, list[_Key]] = {}
+        self._by_state: dict[str, dict[_Key, None]] = {}
+        self._by_availability: dict[str, dict[_Key, None]] = {}
+        self._by_device: dict[str, dict[_Key, None]] = {}
+        self._by_config: dict[str, dict[_Key, None]] = {}
         self._heard: dict[Availability, tuple[int, bool]] = {}  # with a number that grows; the latest last
         self._words = 0
         self._present: dict[str, bool] = {}
@@ -138,7 +138,7 @@ class Announced:
             name = self._own_name(entity)
         self._entities[key] = replace(entity, name=name)
         for index, word in self._places(entity):
-            index.setdefault(word, []).append(key)
+            index.setdefault(word, {})[key] = None
         return True
 
     def _own_name(self, entity: Entity) -> str:
@@ -155,11 +155,11 @@ class Announced:
         if entity is None:
             return
         for index, word in self._places(entity):
-            index[word].remove(key)
+            del index[word][key]
             if not index[word]:
                 del index[word]
 
-    def _places(self, entity: Entity) -> list[tuple[dict[str, list[_Key]], str]]:
+    def _places(self, entity: Entity) -> list[tuple[dict[str, dict[_Key, None]], str]]:
         """Return the indexes in which an entity stands, each with its word."""
         places = [(self._by_config, entity.config), (self._by_device, entity.device)]
         if entity.state_topic:
