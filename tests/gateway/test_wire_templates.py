@@ -147,8 +147,8 @@ def test_a_hostile_fleet_costs_a_bounded_number_of_steps():
 
 
 WORDS = (
-    "{{ }} {% %} value value_json . | float int round ( ) [ ] 'a' 1 1e9 + * ** ~ if else for in set = , : - not "
-    "is defined replace default get split endif endset"
+    "{{ }} {% %} value value_json . | float int round ( ) [ ] 'a' 1 1e9 + * ** ~ if else for in set = , "
+    ": - not is defined replace default get split endif endset"
 )
 pieces = st.sampled_from(WORDS.split()) | st.text(max_size=3)
 

@@ -120,8 +120,16 @@ def test_one_value_a_topic():
 
 @pytest.mark.parametrize(
     "topic",
-    ["bridge/state", "bridge/event", "bridge/logging", "bridge/response/device/remove"]
-    + ["plug/set", "plug/get", "plug/set/state", "cellar/plug/set"],
+    [
+        "bridge/state",
+        "bridge/event",
+        "bridge/logging",
+        "bridge/response/x",
+        "p/set",
+        "p/get",
+        "p/set/x",
+        "a/p/set",
+    ],
 )
 def test_commands_and_the_bridges_own_messages_say_nothing_of_a_device(topic):
     for payload in (b"online", {"state": "ON"}):
