@@ -128,6 +128,10 @@ def test_what_is_not_tasmotas_says_so(topic):
         say(topic, {"Time": "x"})
 
 
+def test_a_leaf_that_is_a_number_names_a_reading_all_the_same():
+    assert values("tele/m/0", b"7") == {"0": 7}
+
+
 def test_a_cleared_topic_says_nothing():
     assert say("stat/m/POWER", b"") == []
 

@@ -103,7 +103,7 @@ class Tasmota(Codec):
                 self._place(extract, name, reading_of(value) if isinstance(value, str) else value, units)
 
     def _place(self, extract: Extract, name: str, value: object, units: dict[str, object]) -> None:
-        levels = [level for level in name.split("/") if not level.isdigit()]
+        levels = [level for level in name.split("/") if not level.isdigit()] or [name]
         unit = None
         if levels[-1] in _TEMPERATURES:
             unit = units.get("TempUnit", "C")
