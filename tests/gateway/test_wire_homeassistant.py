@@ -101,6 +101,16 @@ def test_one_announcement_for_all_of_a_device():
     assert home.refused("wash-7/door", b"ON") == ["not_announced"]
 
 
+def test_the_base_topic_of_a_device_holds_for_its_parts():
+    home = Home()
+    part = {"p": "sensor", "name": "Drum", "stat_t": "~/drum"}
+    home.say(
+        "homeassistant/device/x/config", {"~": "wash/7", "dev": DEVICE, "avty_t": "~/up", "cmps": {"a": part}}
+    )
+    assert home.values("wash/7/drum", b"1") == {"Drum": 1}
+    assert home.say("wash/7/up", b"online")[0].online is True
+
+
 def test_a_state_before_its_announcement_says_so():
     home = Home()
     assert home.refused("wash-7/state", {"p": 1}) == ["not_announced"]
@@ -311,6 +321,10 @@ class TestAgentsWithTopicsOfTheirOwn:
         assert home.refused("ps/pc-1/x", b"7.5") == ["not_announced"]
         assert home.say("ps/pc-1/noise", b"7.5") == []
 
+    def test_what_agents_are_told_is_no_reading(self):
+        home = self.home(bare=True, commands="request")
+        assert home.say("ps/request/cpu_percent", b"REQUEST") == []
+
     @pytest.mark.parametrize("topic", ["ps/pc-1/disk_usage/*;/|/error", "ps/pc-1/error/disk_usage"])
     def test_failures_come_with_their_words(self, topic):
         with pytest.raises(Unusable, match=r"'disk_usage: Parameter .* is not supported'") as raised:
@@ -381,3 +395,25 @@ def test_retained_readings_are_of_unknown_age_and_retained_announcements_are_not
     assert [rejected.reason for rejected in inbound.rejected] == ["retained_without_time"]
     assert inbound.readings.value.tolist() == [50.0]
     assert [str(symbols.channels[number]) for number in inbound.readings.channel] == ["cpu.load"]
+
+
+def test_two_agents_with_announcements_stand_beside_each_other():
+    sources = [
+        Source.of(SourceTable.model_validate({"profile": name}), place)
+        for place, name in enumerate(("linux2mqtt", "psmqtt"))
+    ]
+    cpu = {"name": "CPU", "unit_of_measurement": "%", "device": DEVICE}
+    messages = [
+        ("homeassistant/sensor/linux/h_cpu/config", cpu | {"state_topic": "linux/h/cpu/state"}),
+        ("homeassistant/sensor/pc/cpu/config", cpu | {"state_topic": "psmqtt/pc/cpu_percent/total"}),
+        ("linux/h/cpu/state", 40),
+        ("psmqtt/pc/cpu_percent/total", 50),
+    ]
+    symbols = Symbols()
+    decoder = Decoder(symbols, load_catalogue(), sources=sources)
+    inbound = decoder.decode([Packet(topic, json.dumps(said).encode(), ARRIVAL) for topic, said in messages])
+    assert not inbound.rejected
+    assert [str(symbols.devices[int(number)]) for number in inbound.readings.device] == [
+        "default/server/h",
+        "default/pc/pc",
+    ]

@@ -87,6 +87,7 @@ def test_units_come_from_the_list_of_devices_and_outlive_a_restart():
     bridge.codec.restore(json.loads(json.dumps(before.codec.state())))
     (extract,) = bridge.say("zigbee2mqtt/cellar/leak sensor", {"voltage": 3005, "inner": 104})
     assert extract.values == {"battery.voltage": 3.005, "inner": 40.0}
+    assert values({"voltage": 231}) == {"voltage": 231}
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,11 @@ class HomeAssistant(Codec):
         device_level: which level of an agent's own topics names the device, counted from 1; then it names the
             announced ones, too, and what follows it names the reading.
         presence: what follows the device in the topic on which the agent says that it is there.
+        commands: what stands in the device's place where agents are told something.
         bare: values are read where no announcement names them, too.
     """
 
-    OPTIONS = frozenset({"prefix", "device_level", "presence", "bare"})
+    OPTIONS = frozenset({"prefix", "device_level", "presence", "commands", "bare"})
 
     def __init__(self, signals: SignalMap, options: Mapping[str, object] | None = None) -> None:
         """Take names and options.
@@ -53,6 +54,7 @@ class HomeAssistant(Codec):
         self._prefix = checked_option(self.options, "prefix", "homeassistant")
         self._level = checked_option(self.options, "device_level", 0)
         self._presence = checked_option(self.options, "presence", "")
+        self._commands = checked_option(self.options, "commands", "")
         self._bare = checked_option(self.options, "bare", False)
         self._announced = Announced()
         self._templates = Templates()
@@ -177,6 +179,8 @@ class HomeAssistant(Codec):
     def _unannounced(self, message: Foreign, levels: list[str]) -> list[Extract]:
         """Return what can be told without an announcement: presence, failures, values of their own topics."""
         device, rest = self._own(levels)
+        if device and device == self._commands:
+            return []
         if rest and rest == self._presence:
             self._announced.say(device, online_of(message.payload))
             return [Extract(device=device, online=self._announced.online(device))]

@@ -1,7 +1,8 @@
 """Homie: devices of nodes of properties, a topic each, described by topics that begin with ``$``.
 
 The format is the Homie convention's (homieiot.github.io), versions 2 to 5:
-``homie/<device>/<node>/<property>``. Version 5 puts its number behind ``homie`` and describes a device by one document.
+``homie/<device>/<node>/<property>``. Version 5 puts its number behind ``homie`` and describes a device by one
+document.
 """
 
 from collections.abc import Mapping
