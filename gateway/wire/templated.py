@@ -7,7 +7,7 @@ from gateway.wire.templates import NO_DOCUMENT, Templates, readable
 
 MAX_TEMPLATED = 65_536  # bytes of a payload that templates may read
 WORK = 4_000_000  # parts of templates times bytes of their payload, of one message
-COMPILED = 8_000  # characters of templates that one message may be the first to need
+COMPILED = 4_000  # characters of templates that one message may be the first to need
 
 
 class Templated:
