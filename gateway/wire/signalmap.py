@@ -57,6 +57,10 @@ class SignalMap:
             return _kept(name, component)
         return self._key(name, component)
 
+    def names(self, name: str) -> bool:
+        """Say whether a pattern takes a foreign name."""
+        return len(name) <= _LONGEST_NAME and any(pattern.fullmatch(name) for pattern, _, _ in self._patterns)
+
     def place(
         self,
         into: dict[str, object],
