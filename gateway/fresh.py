@@ -52,6 +52,7 @@ def part(batch: ReadingBatch, readings: Bool, messages: Bool | None = None) -> t
             channel=batch.channel[readings],
             value=batch.value[readings],
             kind=batch.kind[readings],
+            retained=batch.retained[messages],
         ),
         messages,
     )

@@ -1,6 +1,6 @@
 """Readings as columns: what decoders build, the engine evaluates and the history stores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -39,6 +39,8 @@ class ReadingBatch:
         channel: [R] int32, number of the channel in `Symbols.channels`.
         value: [R] float64, by kind; nan when unknown.
         kind: [R] int8, a `Kind`.
+        retained: [M] bool, the broker had kept the message from before the subscription: it tells what was
+            at `ts`, and not that the device speaks now. Left out, no message is.
     """
 
     device: Int32
@@ -48,6 +50,13 @@ class ReadingBatch:
     channel: Int32
     value: Float64
     kind: Int8
+    retained: Bool = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+
+    def __post_init__(self) -> None:
+        if len(self.retained) != len(self.device):
+            if len(self.retained):
+                raise ValueError(f"retained: expected {len(self.device)} messages, got {len(self.retained)}")
+            object.__setattr__(self, "retained", np.zeros(len(self.device), dtype=np.bool_))
 
     def __len__(self) -> int:
         return len(self.device)
@@ -61,6 +70,7 @@ class BatchBuilder:
         self._device: list[int] = []
         self._ts: list[int] = []
         self._arrival: list[int] = []
+        self._retained: list[bool] = []
         self._message: list[int] = []
         self._channel: list[int] = []
         self._value: list[float] = []
@@ -69,12 +79,15 @@ class BatchBuilder:
     def __len__(self) -> int:
         return len(self._device)
 
-    def add(self, device: int, ts: int, arrival: int, values: dict[str, Value]) -> None:
+    def add(
+        self, device: int, ts: int, arrival: int, values: dict[str, Value], *, retained: bool = False
+    ) -> None:
         """Append one message. `values` maps keys such as ``disk.pending_sectors@sda`` to checked values."""
         row = len(self._device)
         self._device.append(device)
         self._ts.append(ts)
         self._arrival.append(arrival)
+        self._retained.append(retained)
         symbols = self.symbols
         for key, value in values.items():
             self._message.append(row)
@@ -102,4 +115,5 @@ class BatchBuilder:
             channel=np.array(self._channel, dtype=np.int32),
             value=np.array(self._value, dtype=np.float64),
             kind=np.array(self._kind, dtype=np.int8),
+            retained=np.array(self._retained, dtype=np.bool_),
         )
