@@ -39,6 +39,7 @@ class Notice:
         device: number in `Symbols.devices`.
         arrival: ms since 1970 UTC.
         body: the checked JSON object.
+        retained: the broker kept it from before the subscription: it says what was, not that it is now.
     """
 
     kind: NoticeKind
@@ -46,6 +47,7 @@ class Notice:
     device: int
     arrival: int
     body: dict[str, object]
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,7 +354,7 @@ def test_another_schema_version_says_which(tmp_path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("UPDATE forewarn_history SET version = 99")
     for attempt in (DuckDbHistory, DuckDbHistory.open_readonly):
-        with pytest.raises(UserError, match="expected a history of schema version 1, found 99"):
+        with pytest.raises(UserError, match="expected a history of schema version 2, found 99"):
             attempt(path)
 
 
