@@ -17,6 +17,7 @@ class Columns:
     def __init__(self) -> None:
         self._rows: list[tuple[int, int, int, bytes, bytes]] = []
         self._values: list[Value] = []
+        self._retained: list[int] = []
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -33,10 +34,16 @@ class Columns:
         self._rows.append(row)
         self._values.extend(values)
 
+    def retain(self, first: int) -> None:
+        """Note that the broker had kept the messages from row `first` on."""
+        self._retained.extend(range(first, len(self._rows)))
+
     def build(self) -> ReadingBatch:
         """Return the columns."""
         device, ts, arrival, channels, kinds = zip(*self._rows, strict=True) if self._rows else ((),) * 5
         rows = np.arange(len(self._rows), dtype=np.int32)
+        retained = np.zeros(len(self._rows), dtype=np.bool_)
+        retained[self._retained] = True
         return ReadingBatch(
             device=np.array(device, dtype=np.int32),
             ts=np.array(ts, dtype=np.int64),
@@ -45,4 +52,5 @@ class Columns:
             channel=np.frombuffer(b"".join(channels), dtype=np.int32),
             value=np.array(self._values, dtype=np.float64),
             kind=np.frombuffer(b"".join(kinds), dtype=np.int8),
+            retained=retained,
         )

@@ -4,7 +4,7 @@ Total: any bytes on any topic give readings, notices or a reason, never an excep
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.ports import Inbound, Notice, NoticeKind, Packet
 from gateway.wire.codecs import Extract, Foreign
@@ -90,10 +90,14 @@ class Decoder:
         refusals = Refusals()
         for packet in packets:
             refusals.packet = packet
+            messages, said = len(columns), len(notices)
             try:
                 self._decode(packet, columns, notices, refusals)
             except Unusable as finding:
                 refusals.unusable(finding)
+            if packet.retained:
+                columns.retain(messages)
+                notices[said:] = [replace(notice, retained=True) for notice in notices[said:]]
         return Inbound(columns.build(), tuple(notices), tuple(refusals.rejected))
 
     def _decode(self, packet: Packet, columns: Columns, notices: list[Notice], refusals: Refusals) -> None:
