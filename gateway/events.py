@@ -33,6 +33,9 @@ class Events:
         self._commands = counter("commands_sent", "Probes sent to devices")
         self._outages = counter("outages", "Times a store or the broker could not be reached", ("what",))
         self._reloads = counter("rules_reloads", "Times the rule packs were read anew", ("result",))
+        self._reconnecting = counter(
+            "devices_reconnecting", "Times a device began to come online 15 times within a minute"
+        )
         self._dispatch = counter("dispatch", "Deliveries of events to other systems", ("target", "result"))
         # A counter that is there from the start shows its first increase to those who ask for rates.
         for reason in QuarantineReason:
@@ -97,6 +100,11 @@ class Events:
         """A probe went out."""
         self._commands.inc()
         self.log.info("command_sent", command_id=command_id, action=action, device=device)
+
+    def reconnecting(self, *, device: str) -> None:
+        """A device began to come online too often: a bad network, or two that share one client id."""
+        self._reconnecting.inc()
+        self.log.warning("device_reconnecting", device=device)
 
     def rules_taken(
         self, *, rules: int, added: Sequence[str], changed: Sequence[str], removed: Sequence[str]

@@ -59,6 +59,7 @@ class Effects:
         late: [M] bool, messages that were not evaluated because they came too late.
         decided_at: arrival of the deciding message, ms, by order id.
         findings: of the rules, in order; what came of them stands in `write`.
+        reconnecting: devices that began to come online too often; see `KnownDevices.came_online`.
     """
 
     readings: ReadingBatch
@@ -69,6 +70,7 @@ class Effects:
     late: Bool
     decided_at: dict[str, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    reconnecting: tuple[DeviceId, ...] = ()
 
 
 class Pipeline:
@@ -99,7 +101,8 @@ class Pipeline:
         readings = inbound.readings
         changed: dict[int, None] = {}  # devices, in order of their change
         rejected: list[Rejected] = []
-        notices, updates = self._hear(inbound, changed)
+        reconnecting: list[DeviceId] = []
+        notices, updates = self._hear(inbound, changed, reconnecting)
         applied = self._engine.apply(readings, updates)
         write = LedgerWrite()
         decided_at = self._pursue(applied.findings, notices, rejected, write)
@@ -120,6 +123,7 @@ class Pipeline:
             late=applied.late,
             decided_at=decided_at,
             findings=tuple(applied.findings),
+            reconnecting=tuple(reconnecting),
         )
 
     def tick(self, now: int) -> Effects:
@@ -156,19 +160,30 @@ class Pipeline:
         number = self.symbols.devices.index.get(device)
         return None if number is None else self._known.last_seen(number)
 
+    def reconnects(self, device: DeviceId, now: int) -> int:
+        """Return how often a reconnecting device came online within the last minute, 0 when it is steady.
+
+        Any thread may ask.
+        """
+        number = self.symbols.devices.index.get(device)
+        return 0 if number is None else self._known.reconnects(number, now)
+
     def unwritten(self) -> LedgerWrite:
         """Return when devices were last heard of, of those of which the ledger does not know it yet."""
         return LedgerWrite(devices=self._known.write(self._known.unwritten().tolist()))
 
     # The steps of a batch
 
-    def _hear(self, inbound: Inbound, changed: dict[int, None]) -> tuple[list[Notice], list[FactsUpdate]]:
+    def _hear(
+        self, inbound: Inbound, changed: dict[int, None], reconnecting: list[DeviceId]
+    ) -> tuple[list[Notice], list[FactsUpdate]]:
         """Return the notices that say something new, and what of it the engine must know."""
         kept: list[Notice] = []
         updates = self._introductions(inbound)
         facts: dict[int, dict[str, object]] = {}  # as they will be; `_pursue` states them in their turn
         for notice in inbound.notices:
-            self._known.hear(np.array([notice.device]), np.array([notice.arrival]))
+            if _is_sign_of_life(notice):
+                self._known.hear(np.array([notice.device]), np.array([notice.arrival]))
             self._now = max(self._now, notice.arrival)
             if notice.kind == "reply":
                 kept.append(notice)
@@ -180,7 +195,11 @@ class Pipeline:
                     continue
                 updates.append(FactsUpdate(notice.position, notice.device, notice.arrival, notice.body))
             elif self._known.online(notice.device) != notice.body.get("online"):
-                self._known.connect(notice.device, bool(notice.body.get("online")))
+                online = bool(notice.body.get("online"))
+                self._known.connect(notice.device, online)
+                live = online and not notice.retained
+                if live and self._known.came_online(notice.device, notice.arrival):
+                    reconnecting.append(self.symbols.devices[notice.device])
             else:
                 continue
             kept.append(notice)
@@ -192,10 +211,12 @@ class Pipeline:
         readings = inbound.readings
         numbers, rows = np.unique(readings.device.astype(np.int64), return_index=True)
         new = self._known.unknown(numbers)
-        first: dict[int, tuple[int, int]] = {
-            number: (row, int(readings.arrival[row]))
-            for number, row in zip(numbers[new].tolist(), rows[new].tolist(), strict=True)
-        }
+        first: dict[int, tuple[int, int]] = {}
+        kept: dict[int, int] = {}  # when a device lived of which a broker had kept the first word
+        for number, row in zip(numbers[new].tolist(), rows[new].tolist(), strict=True):
+            first[number] = (row, int(readings.arrival[row]))
+            if readings.retained[row]:
+                kept[number] = min(int(readings.ts[row]), int(readings.arrival[row]))
         for notice in inbound.notices:
             number = notice.device
             if number in first:
@@ -208,7 +229,7 @@ class Pipeline:
             stated = self._registered(number)
             if stated is not None:
                 updates.append(FactsUpdate(position, number, arrival, stated))
-            self._known.introduce(number, arrival)
+            self._known.introduce(number, kept.get(number, arrival))
         return updates
 
     def _registered(self, number: int) -> dict[str, object] | None:
@@ -223,9 +244,12 @@ class Pipeline:
         return {name: value for name, value in known.items() if value is not None}
 
     def _see(self, readings: ReadingBatch, changed: dict[int, None]) -> None:
-        """Note when devices were last heard of."""
-        numbers, rows = np.unique(readings.device[::-1].astype(np.int64), return_index=True)
-        self._known.hear(numbers, readings.arrival[len(readings) - 1 - rows])
+        """Note when devices were last heard of. What a broker had kept is no sign of life."""
+        live = np.flatnonzero(~readings.retained)
+        numbers, rows = np.unique(readings.device[live][::-1].astype(np.int64), return_index=True)
+        self._known.hear(numbers, readings.arrival[live[len(live) - 1 - rows]])
+        if len(live) < len(readings):
+            numbers = np.unique(readings.device.astype(np.int64))
         changed.update(dict.fromkeys(self._known.due(numbers).tolist()))
 
     def _numbers(self, cases: Sequence[Case]) -> list[int]:
@@ -384,6 +408,11 @@ class Pipeline:
         self._book.restore(cases, flapping)
         change = RuleChange.between(document["rules"], _fingerprints(self.ruleset))
         return self._take_rules(change.kept, frozenset(document["asked"]))
+
+
+def _is_sign_of_life(notice: Notice) -> bool:
+    """Return whether the device itself spoke just now: ``offline`` may be the broker's word, the last will."""
+    return not notice.retained and not (notice.kind == "status" and notice.body.get("online") is False)
 
 
 def _fingerprints(ruleset: RuleSet) -> dict[str, str]:

@@ -107,7 +107,7 @@ def _rumqttd(folder: Path, extra: str) -> Iterator[int]:
         pytest.skip("iotcore, which brings rumqttd, is not installed (make dev)")
     port = free_port()
     (folder / "rumqttd.toml").write_text(
-        'id = 0\n[router]\nid = 0\nmax_connections = 100\nmax_outgoing_packet_count = 200\n'
+        "id = 0\n[router]\nid = 0\nmax_connections = 100\nmax_outgoing_packet_count = 200\n"
         "max_segment_size = 104857600\nmax_segment_count = 10\n"
         f'[v4.1]\nname = "v4-1"\nlisten = "127.0.0.1:{port}"\nnext_connection_delay_ms = 1\n'
         "[v4.1.connections]\nconnection_timeout_ms = 60000\nmax_payload_size = 1048576\n"

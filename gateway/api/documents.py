@@ -41,6 +41,9 @@ class DeviceDocument(Document):
     device: str
     online: bool | None
     last_seen: Instant
+    reconnects: int = Field(
+        description="how often it came online within the last minute, while that is too often; else 0"
+    )
     facts: dict[str, object]
 
     @classmethod
@@ -52,6 +55,7 @@ class DeviceDocument(Document):
             device=record.id.device,
             online=record.online,
             last_seen=record.last_seen,
+            reconnects=record.reconnects,
             facts=record.facts,
         )
 

@@ -230,9 +230,12 @@ class Queries:
         )
 
     def _as_heard(self, record: DeviceRecord) -> DeviceRecord:
-        """Return what the ledger has of a device, with the arrival of its last message."""
+        """Return what the ledger has of a device, with what the gateway knows since."""
         heard = None if self._heard is None else self._heard.last_seen(record.id)
-        return record if heard is None else replace(record, last_seen=max(record.last_seen, heard))
+        if self._heard is None or heard is None:
+            return record
+        reconnects = self._heard.reconnects(record.id, self.now())
+        return replace(record, last_seen=max(record.last_seen, heard), reconnects=reconnects)
 
     def _every_device(
         self, *, tenant: str | None = None, device_class: str | None = None
