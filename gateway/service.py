@@ -374,6 +374,8 @@ class Service:
 
     def _announce(self, effects: Effects) -> None:
         """Tell the device, the metrics and the console what was committed."""
+        for device in effects.reconnecting:
+            self._parts.events.reconnecting(device=str(device))
         for case in effects.write.cases:
             self._parts.feed.case_changed(case)
         for event in effects.write.events:
