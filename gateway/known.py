@@ -30,8 +30,8 @@ _ONLINE_OF = {number: online for online, number in _ONLINE.items()}
 class KnownDevices:
     """The devices that ever spoke.
 
-    Memory a device: 17 bytes and the line with its name and its facts; of those that came online within the last
-    minute the last `RECONNECTS` times, too.
+    Memory a device: 17 bytes and the line with its name and its facts; of those that came online within the
+    last minute the last `RECONNECTS` times, too.
     """
 
     def __init__(self, symbols: Symbols) -> None:

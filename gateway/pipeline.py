@@ -411,7 +411,7 @@ class Pipeline:
 
 
 def _is_sign_of_life(notice: Notice) -> bool:
-    """Return whether the device itself spoke just now: ``offline`` may be the broker's word, the last will."""
+    """Return whether the device itself spoke just now; ``offline`` may be the last will, the broker's."""
     return not notice.retained and not (notice.kind == "status" and notice.body.get("online") is False)
 
 

@@ -83,8 +83,8 @@ class DeviceRecord:
     Attributes:
         facts: the union of what its ``facts`` messages said, latest wins.
         online: its last ``status``; None when it never said.
-        last_seen: arrival of its last live message, ms. What the broker had kept, and an ``offline``, which may
-            be the last will, do not count.
+        last_seen: arrival of its last live message, ms. What the broker had kept, and an ``offline``, which
+            may be the last will, do not count.
         reconnects: how often it came online within the last minute, while that is too often; 0 when it is
             steady. The ledger does not keep it.
     """

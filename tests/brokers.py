@@ -1,4 +1,4 @@
-"""The brokers that the gateway is promised to work with, each the real server on free ports of the loopback."""
+"""The brokers that the gateway is promised to work with: the real servers on free ports of the loopback."""
 
 import contextlib
 import importlib.util
