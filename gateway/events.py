@@ -1,5 +1,6 @@
 """What happens in operation: one call is both the log line and the counter, so neither can be forgotten."""
 
+import time
 from collections.abc import Sequence
 from typing import get_args
 
@@ -25,6 +26,10 @@ class Events:
         self._received = counter("messages_received", "Messages that arrived")
         self._processed = counter("messages_processed", "Messages committed and acknowledged")
         self._quarantined = counter("messages_quarantined", "Messages or parts of no use", ("reason",))
+        self._dropped = counter("quarantine_dropped", "Rows that a full quarantine let go")
+        self._resubmitted = counter("quarantine_resubmitted", "Rows of the quarantine submitted again")
+        self._untold_dropped = 0
+        self._tell_dropped_after = 0.0
         self._readings = counter("readings", "Readings accepted")
         self._duplicate = counter("readings_duplicate", "Readings that had come before")
         self._late = counter("readings_late", "Readings older than their lane's watermark, stored only")
@@ -83,6 +88,21 @@ class Events:
         """Something could not be used and was put aside."""
         self._quarantined.labels(reason).inc()
         self.log.warning("message_quarantined", reason=reason, topic=topic, detail=detail)
+
+    def quarantine_dropped(self, count: int) -> None:
+        """The quarantine is full, and its oldest rows went; logged at most once a minute. On any thread."""
+        self._dropped.inc(count)
+        self._untold_dropped += count
+        now = time.monotonic()
+        if now >= self._tell_dropped_after:
+            self._tell_dropped_after = now + 60
+            self.log.warning("quarantine_full", dropped=self._untold_dropped)
+            self._untold_dropped = 0
+
+    def resubmitted(self, *, rows: int) -> None:
+        """Rows of the quarantine were submitted again, as somebody had asked."""
+        self._resubmitted.inc(rows)
+        self.log.info("quarantine_resubmitted", rows=rows)
 
     def case(self, *, state: str, case_id: str, fault: str, device: str) -> None:
         """A case came to a state."""

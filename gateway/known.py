@@ -212,3 +212,16 @@ def merge(facts: dict[str, object], stated: Mapping[str, object]) -> bool:
             facts[name] = value
             changed = True
     return changed
+
+
+def unstated(facts: Mapping[str, object], older: Mapping[str, object]) -> dict[str, object]:
+    """Return of what a device stated before what it has not stated since."""
+    left = {name: value for name, value in older.items() if name != "components" and name not in facts}
+    before, since = older.get("components"), facts.get("components", {})
+    if isinstance(before, Mapping) and isinstance(since, Mapping):
+        components = {
+            component: {name: value for name, value in part.items() if name not in since.get(component, {})}
+            for component, part in before.items()
+        }
+        left |= {"components": {name: part for name, part in components.items() if part}}
+    return left

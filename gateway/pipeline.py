@@ -6,7 +6,7 @@ acknowledgement, commands, in that order), recovery performs what was missed, re
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from diagnostics.faults import FaultCatalogue
 from diagnostics.orders.policy import OrderPolicies, decide
 from diagnostics.orders.prefill import order_id, prefill
 from diagnostics.orders.registry import Registry
-from gateway.known import KnownDevices, merge
+from gateway.known import KnownDevices, merge, unstated
 from gateway.ports import Inbound, LedgerWrite, Notice, Rejected
 from gateway.rulechange import RuleChange, facts_asked
 from gateway.wire.reasons import QuarantineReason, shown
@@ -188,12 +188,17 @@ class Pipeline:
             if notice.kind == "reply":
                 kept.append(notice)
                 continue
+            outdated = notice.retained and notice.arrival < (self._known.last_seen(notice.device) or 0)
             if notice.kind == "facts":
                 if notice.device not in facts:
                     facts[notice.device] = self._known.facts(notice.device)
+                if outdated:
+                    notice = replace(notice, body=unstated(facts[notice.device], notice.body))
                 if not merge(facts[notice.device], notice.body):
                     continue
                 updates.append(FactsUpdate(notice.position, notice.device, notice.arrival, notice.body))
+            elif outdated:
+                continue  # the device was heard since; what it then was says nothing of now
             elif self._known.online(notice.device) != notice.body.get("online"):
                 online = bool(notice.body.get("online"))
                 self._known.connect(notice.device, online)
@@ -290,12 +295,14 @@ class Pipeline:
 
         Written anew from what the history keeps of it, so that recovery comes to the same row.
         """
+        payload = json.dumps(reply.body).encode()
         return Rejected(
             format_topic(self._settings.topic_root, self.symbols.devices[reply.device], Leaf.REPLY),
             QuarantineReason.UNKNOWN_PROBE.value,
             f"id {shown(reply.body.get('id'))}: no self test with this id is waited for",
-            json.dumps(reply.body).encode()[:MAX_KEPT_PAYLOAD],
+            payload[:MAX_KEPT_PAYLOAD],
             reply.arrival,
+            truncated=len(payload) > MAX_KEPT_PAYLOAD,
         )
 
     def _expire(self, now: int, write: LedgerWrite) -> dict[str, int]:

@@ -22,12 +22,15 @@ class Packet:
         payload: raw bytes.
         arrival: ms since 1970 UTC on the gateway's clock.
         retained: the broker kept it from before the subscription.
+        resubmitted: number of its row in the quarantine when it comes from there again, else 0. It is dated by
+            its first arrival, and says what was, as one that is retained does.
     """
 
     topic: str
     payload: bytes
     arrival: int
     retained: bool = False
+    resubmitted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,9 @@ class Rejected:
         reason: one lower-case word of the catalogue in gateway.wire.reasons, a metric label.
         detail: a sentence with what was expected and what stood there.
         payload: what was rejected, shortened to a few kilobytes.
+        truncated: there was more of it.
+        retained: the broker had kept it.
+        resubmitted: number of the row of the quarantine that it was before, 0 when it is new.
     """
 
     topic: str
@@ -65,6 +71,9 @@ class Rejected:
     detail: str
     payload: bytes
     arrival: int
+    truncated: bool = False
+    retained: bool = False
+    resubmitted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +196,34 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A row of the quarantine; `number` grows."""
+    """A row of the quarantine; `number` grows.
+
+    Attributes:
+        retry_requested_at: ms, when somebody last asked for it to be submitted again.
+        retried_at: ms, when it was; what was refused anew is a row of its own.
+    """
 
     number: int
     message: Rejected
+    retry_requested_at: int | None = None
+    retried_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequest:
+    """What became of asking for rows to be submitted again.
+
+    Attributes:
+        marked: rows that will be.
+        cut: rows that cannot be, since their payload was not kept whole.
+        cut_numbers: the first of these.
+        missing: numbers that no row has.
+    """
+
+    marked: int
+    cut: int = 0
+    cut_numbers: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
 
 
 class Ledger(Protocol):
@@ -277,9 +310,30 @@ class Ledger(Protocol):
         ...
 
     def quarantine(
-        self, *, reason: str | None = None, cursor: str | None = None, limit: int = 100
+        self,
+        *,
+        reason: str | None = None,
+        topic: str | None = None,
+        since: int | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
     ) -> Page[Quarantined]:
-        """Return what could not be used, newest first."""
+        """Return what could not be used, newest first.
+
+        `topic` is an MQTT filter. `since` is the earliest arrival, ms.
+        """
+        ...
+
+    def to_retry(self, limit: int) -> list[Quarantined]:
+        """Return the oldest rows of the quarantine that wait to be submitted again."""
+        ...
+
+    def mark_retried(self, numbers: Sequence[int]) -> None:
+        """Note that rows of the quarantine were submitted again.
+
+        Raises:
+            StoreUnavailableError: nothing was written; the same call may be made again.
+        """
         ...
 
     def close(self) -> None:

@@ -39,7 +39,18 @@ class Refusals:
                 f"{last.detail.partition(_MORE)[0]}{_MORE}{more:,} more in this payload)",
             )
         kept = packet.payload[:MAX_KEPT_PAYLOAD]
-        self.rejected.append(Rejected(packet.topic, word, detail, kept, packet.arrival))
+        self.rejected.append(
+            Rejected(
+                packet.topic,
+                word,
+                detail,
+                kept,
+                packet.arrival,
+                truncated=len(kept) < len(packet.payload),
+                retained=packet.retained,
+                resubmitted=packet.resubmitted,
+            )
+        )
 
     def unusable(self, finding: Unusable, where: str = "") -> None:
         """Put the packet aside for what a check found, at a place such as a key."""
