@@ -86,7 +86,5 @@ def packets_of(rows: Sequence[Quarantined]) -> list[Packet]:
             continue
         arrival = next(at for at in count(message.arrival) if (message.topic, at) not in taken)
         taken.add((message.topic, arrival))
-        found[key] = Packet(
-            message.topic, message.payload, arrival, message.retained, resubmitted=row.number
-        )
+        found[key] = Packet(message.topic, message.payload, arrival, message.retained, resubmitted=row.number)
     return sorted(found.values(), key=lambda packet: packet.arrival)

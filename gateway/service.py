@@ -10,7 +10,7 @@ are derived from what they name, so work done twice writes the same rows.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,7 +25,8 @@ from gateway.memory import give_back
 from gateway.mqtt.receiver import Batch, Receiver
 from gateway.pauses import Pauses
 from gateway.pipeline import Effects, Pipeline
-from gateway.ports import Commander, History, Ledger
+from gateway.ports import Commander, History, Ledger, Packet
+from gateway.resubmission import Resubmission
 from gateway.rulechange import RuleChange
 from gateway.saving import Saving
 from gateway.state import SavedState, UnusableStateError, load_state
@@ -224,6 +225,9 @@ class Service:
         that has taken in what they have not would take it for a repetition when the broker sends it again.
         """
         receiver = self._parts.receiver
+        resubmission = Resubmission(
+            self._parts.ledger, lambda packets: self._resubmit(packets, stop), self._parts.events
+        )
         stopping = asyncio.create_task(stop.wait())
         swapping = asyncio.create_task(self._swaps.get())
         try:
@@ -237,10 +241,13 @@ class Service:
                     taking.cancel()
                     if not swapping.done():
                         await self._let_time_pass(stop)
+                        await resubmission.look()
                 if swapping.done() and not self._ahead:
                     swap = swapping.result()
                     swapping = asyncio.create_task(self._swaps.get())
                     await self._swap(swap, stop)
+                if resubmission.due and not self._ahead:
+                    await resubmission.look()
                 if time.monotonic() - self._saved_at >= STATE_SECONDS and self._is_saved():
                     self._begin_save()
             await self._drain(stop)
@@ -272,6 +279,14 @@ class Service:
         if await self._perform(effects, stop, messages=len(batch)):
             batch.acknowledge()
             self._announce(effects)
+
+    async def _resubmit(self, packets: Sequence[Packet], stop: asyncio.Event) -> bool:
+        """Work out what comes from the quarantine again, and return whether it is kept."""
+        effects = self._pipeline.push(self._parts.decoder.decode(packets))
+        if not await self._perform(effects, stop, messages=0):
+            return False
+        self._announce(effects)
+        return True
 
     async def _let_time_pass(self, stop: asyncio.Event) -> None:
         """Nothing has arrived: silences and deadlines may be due."""

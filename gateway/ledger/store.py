@@ -319,9 +319,7 @@ class SqlLedger:
         """
         now = self._clock.now()
         with self._speaking(), self._writer.begin() as connection:
-            return request_retries(
-                connection, now, numbers=numbers, reason=reason, topic=topic, since=since
-            )
+            return request_retries(connection, now, numbers=numbers, reason=reason, topic=topic, since=since)
 
     def to_retry(self, limit: int) -> list[Quarantined]:
         """Return the oldest rows of the quarantine that wait to be submitted again."""

@@ -95,7 +95,7 @@ class Decoder:
                 self._decode(packet, columns, notices, refusals)
             except Unusable as finding:
                 refusals.unusable(finding)
-            if packet.retained:
+            if packet.retained or packet.resubmitted:
                 columns.retain(messages)
                 notices[said:] = [replace(notice, retained=True) for notice in notices[said:]]
         return Inbound(columns.build(), tuple(notices), tuple(refusals.rejected))

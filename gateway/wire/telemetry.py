@@ -285,7 +285,7 @@ def _time(ts: object, packet: Packet, sender: Sender) -> int:
         raise Unusable(
             QuarantineReason.RETAINED_WITHOUT_TIME, "retained and without ts: it may be of any age"
         )
-    return sender.date(packet.arrival)
+    return packet.arrival if packet.resubmitted else sender.date(packet.arrival)
 
 
 def checked_time(ts: object, arrival: int) -> int:

@@ -12,9 +12,7 @@ _KEPT = 4_096
 
 def upgrade() -> None:
     """Add the columns; a payload that fills the room it had is taken for one that was cut."""
-    op.add_column(
-        "quarantine", sa.Column("truncated", sa.Boolean, nullable=False, server_default=sa.false())
-    )
+    op.add_column("quarantine", sa.Column("truncated", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("quarantine", sa.Column("retained", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("quarantine", sa.Column("retry_requested_at", sa.BigInteger))
     op.add_column("quarantine", sa.Column("retried_at", sa.BigInteger))
