@@ -188,15 +188,16 @@ class Pipeline:
             if notice.kind == "reply":
                 kept.append(notice)
                 continue
+            body = notice.body
             outdated = notice.retained and notice.arrival < (self._known.last_seen(notice.device) or 0)
             if notice.kind == "facts":
                 if notice.device not in facts:
                     facts[notice.device] = self._known.facts(notice.device)
                 if outdated:
-                    notice = replace(notice, body=unstated(facts[notice.device], notice.body))
-                if not merge(facts[notice.device], notice.body):
+                    body = unstated(facts[notice.device], body)
+                if not merge(facts[notice.device], body):
                     continue
-                updates.append(FactsUpdate(notice.position, notice.device, notice.arrival, notice.body))
+                updates.append(FactsUpdate(notice.position, notice.device, notice.arrival, body))
             elif outdated:
                 continue  # the device was heard since; what it then was says nothing of now
             elif self._known.online(notice.device) != notice.body.get("online"):
@@ -207,7 +208,7 @@ class Pipeline:
                     reconnecting.append(self.symbols.devices[notice.device])
             else:
                 continue
-            kept.append(notice)
+            kept.append(replace(notice, body=body) if body is not notice.body else notice)
             changed[notice.device] = None
         return kept, updates
 

@@ -22,8 +22,8 @@ class Packet:
         payload: raw bytes.
         arrival: ms since 1970 UTC on the gateway's clock.
         retained: the broker kept it from before the subscription.
-        resubmitted: number of its row in the quarantine when it comes from there again, else 0. It is dated by
-            its first arrival, and says what was, as one that is retained does.
+        resubmitted: number of its row in the quarantine when it comes from there again, else 0. It is dated
+            by its first arrival, and says what was, as one that is retained does.
     """
 
     topic: str

@@ -1,9 +1,9 @@
 """What was put aside goes in again: the rows of the quarantine that somebody asked to be retried.
 
-``forewarn quarantine retry`` marks rows in the ledger. The gateway that runs, or the next that does, takes the
-marked ones a few at a time, oldest first, and submits them as the packets that they were. A row is marked as
-retried once what came of it is kept: a gateway that ends in between submits it anew, which is recognised as a
-repetition.
+``forewarn quarantine retry`` marks rows in the ledger. The gateway that runs, or the next that does, takes
+the marked ones a few at a time, oldest first, and submits them as the packets that they were. A row is marked
+as retried once what came of it is kept: a gateway that ends in between submits it anew, which is recognised
+as a repetition.
 """
 
 import asyncio
@@ -74,8 +74,8 @@ class Resubmission:
 def packets_of(rows: Sequence[Quarantined]) -> list[Packet]:
     """Return the packets that rows were, in order of arrival, each once however many rows it had.
 
-    Messages without a time are dated by their arrival. Those that a topic brought at the same instant are told
-    apart by a millisecond each, or all but the first would be taken for repetitions of it.
+    Messages without a time are dated by their arrival. Those that a topic brought at the same instant are
+    told apart by a millisecond each, or all but the first would be taken for repetitions of it.
     """
     found: dict[tuple[str, int, bytes], Packet] = {}
     taken: set[tuple[str, int]] = set()

@@ -18,7 +18,7 @@ _NUMBERS_AT_ONCE = 500
 def conditions(
     *, reason: str | None = None, topic: str | None = None, since: int | None = None
 ) -> list[sa.ColumnElement[bool]]:
-    """Return what is true of rows with a reason, a topic that an MQTT filter takes, and arrived not before."""
+    """Return what is true of rows of a reason, of topics that an MQTT filter takes, since a time (ms)."""
     found: list[sa.ColumnElement[bool]] = []
     if reason is not None:
         found.append(quarantine.c.reason == reason)

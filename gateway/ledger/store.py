@@ -312,7 +312,7 @@ class SqlLedger:
         topic: str | None = None,
         since: int | None = None,
     ) -> RetryRequest:
-        """Ask that rows of the quarantine be submitted again: those of some numbers, or all that filters find.
+        """Ask that rows of the quarantine be submitted again: by their numbers, or all that filters find.
 
         Raises:
             StoreUnavailableError: nothing was written; the same call may be made again.

@@ -1,4 +1,4 @@
-"""The quarantine's rows may be submitted again: what was kept of a message, and when that was asked and done."""
+"""Rows of the quarantine may be submitted again: whether all was kept, and when that was asked and done."""
 
 import sqlalchemy as sa
 from alembic import op
