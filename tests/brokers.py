@@ -19,6 +19,9 @@ from gateway.mqtt.embedded import server_binary
 #: Debian's own name for it takes root to the account `rabbitmq`, which cannot write to a test's folder.
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
+#: Of mosquitto: refuses subscriptions, which its access list does not: it withholds the messages.
+DYNAMIC_SECURITY = Path("/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so")
+
 KINDS = ("mosquitto", "nats", "rabbitmq", "rumqttd")
 
 
