@@ -33,7 +33,7 @@ $(VENV)/.dev-installed: requirements-dev.lock $(VENV)/.installed
 
 # Real servers and a real browser for the tests.
 debian:
-	@deploy/debian-packages.sh mosquitto chromium
+	@deploy/debian-packages.sh mosquitto rabbitmq-server chromium
 
 # Daily use, under two minutes on a machine of one's own: format, lint, types, imports, quick tests.
 check: dev

@@ -100,7 +100,9 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         stack.callback(history.close)
         ledger = await _open(
             lambda: SqlLedger(
-                f"sqlite:///{config.ledger_path}", quarantine_limit=config.intake.quarantine_limit
+                f"sqlite:///{config.ledger_path}",
+                quarantine_limit=config.intake.quarantine_limit,
+                on_dropped=events.quarantine_dropped,
             ),
             "ledger",
             events,

@@ -1,5 +1,6 @@
 """What happens in operation: one call is both the log line and the counter, so neither can be forgotten."""
 
+import time
 from collections.abc import Sequence
 from typing import get_args
 
@@ -32,6 +33,10 @@ class Events:
             ("reason",),
         )
         self._repeated = counter("messages_duplicate", "Messages whose readings had all come before")
+        self._dropped = counter("quarantine_dropped", "Rows that a full quarantine let go")
+        self._resubmitted = counter("quarantine_resubmitted", "Rows of the quarantine submitted again")
+        self._untold_dropped = 0
+        self._tell_dropped_after = 0.0
         self._readings = counter("readings", "Readings accepted")
         self._duplicate = counter("readings_duplicate", "Readings that had come before")
         self._late = counter("readings_late", "Readings older than their lane's watermark, stored only")
@@ -40,6 +45,9 @@ class Events:
         self._commands = counter("commands_sent", "Probes sent to devices")
         self._outages = counter("outages", "Times a store or the broker could not be reached", ("what",))
         self._reloads = counter("rules_reloads", "Times the rule packs were read anew", ("result",))
+        self._reconnecting = counter(
+            "devices_reconnecting", "Times a device began to come online 15 times within a minute"
+        )
         self._dispatch = counter("dispatch", "Deliveries of events to other systems", ("target", "result"))
         # A counter that is there from the start shows its first increase to those who ask for rates.
         for reason in QuarantineReason:
@@ -93,6 +101,21 @@ class Events:
             self._quarantined.labels(reason).inc()
         self.log.warning("message_quarantined", reason=reason, topic=topic, detail=detail)
 
+    def quarantine_dropped(self, count: int) -> None:
+        """The quarantine is full, and its oldest rows went; logged at most once a minute. On any thread."""
+        self._dropped.inc(count)
+        self._untold_dropped += count
+        now = time.monotonic()
+        if now >= self._tell_dropped_after:
+            self._tell_dropped_after = now + 60
+            self.log.warning("quarantine_full", dropped=self._untold_dropped)
+            self._untold_dropped = 0
+
+    def resubmitted(self, *, rows: int) -> None:
+        """Rows of the quarantine were submitted again, as somebody had asked."""
+        self._resubmitted.inc(rows)
+        self.log.info("quarantine_resubmitted", rows=rows)
+
     def case(self, *, state: str, case_id: str, fault: str, device: str) -> None:
         """A case came to a state."""
         self._cases.labels(state).inc()
@@ -109,6 +132,11 @@ class Events:
         """A probe went out."""
         self._commands.inc()
         self.log.info("command_sent", command_id=command_id, action=action, device=device)
+
+    def reconnecting(self, *, device: str) -> None:
+        """A device began to come online too often: a bad network, or two that share one client id."""
+        self._reconnecting.inc()
+        self.log.warning("device_reconnecting", device=device)
 
     def rules_taken(
         self, *, rules: int, added: Sequence[str], changed: Sequence[str], removed: Sequence[str]

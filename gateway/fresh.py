@@ -1,6 +1,7 @@
 """Which readings of a batch are new: what came before is recognised and not kept twice."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,7 +73,7 @@ def without(
     left = np.bincount(batch.message[~seen], minlength=len(batch))
     kept, messages = part(batch, ~seen, (left > 0) | (held == 0))
     before = np.concatenate([[0], np.cumsum(messages)])
-    moved = tuple(Notice(n.kind, int(before[n.position]), n.device, n.arrival, n.body) for n in notices)
+    moved = tuple(replace(notice, position=int(before[notice.position])) for notice in notices)
     return kept, moved
 
 

@@ -15,9 +15,13 @@ class Pauses:
         self._pause = first
 
     def take(self) -> float:
-        """Return how many seconds to wait now: a random time in the upper half of the pause."""
+        """Return how many seconds to wait now: any time up to the pause, so that a thousand spread evenly.
+
+        Full jitter: of the ways to spread attempts it makes the fewest of them (M. Brooker, "Exponential
+        Backoff And Jitter", AWS Architecture Blog, 2015).
+        """
         pause, self._pause = self._pause, min(2 * self._pause, self._longest)
-        return random.uniform(pause / 2, pause)  # noqa: S311  (no secret; spreads attempts)
+        return random.uniform(0, pause)  # noqa: S311  (no secret; spreads attempts)
 
     def reset(self) -> None:
         """Begin anew: it succeeded."""

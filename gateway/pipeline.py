@@ -6,7 +6,7 @@ acknowledgement, commands, in that order), recovery performs what was missed, re
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from diagnostics.faults import FaultCatalogue
 from diagnostics.orders.policy import OrderPolicies, decide
 from diagnostics.orders.prefill import order_id, prefill
 from diagnostics.orders.registry import Registry
-from gateway.known import KnownDevices, merge
+from gateway.known import KnownDevices, merge, unstated
 from gateway.ports import Inbound, LedgerWrite, Notice, Rejected
 from gateway.rulechange import RuleChange, facts_asked
 from gateway.wire.reasons import QuarantineReason, shown
@@ -60,6 +60,7 @@ class Effects:
         decided_at: arrival of the deciding message, ms, by order id.
         findings: of the rules, in order; what came of them stands in `write`.
         packets: [M] int32, position of the packet that brought each message, as in `Inbound`.
+        reconnecting: devices that began to come online too often; see `KnownDevices.came_online`.
     """
 
     readings: ReadingBatch
@@ -71,6 +72,7 @@ class Effects:
     decided_at: dict[str, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     packets: Int32 | None = None
+    reconnecting: tuple[DeviceId, ...] = ()
 
 
 class Pipeline:
@@ -101,7 +103,8 @@ class Pipeline:
         readings = inbound.readings
         changed: dict[int, None] = {}  # devices, in order of their change
         rejected: list[Rejected] = []
-        notices, updates = self._hear(inbound, changed)
+        reconnecting: list[DeviceId] = []
+        notices, updates = self._hear(inbound, changed, reconnecting)
         applied = self._engine.apply(readings, updates)
         write = LedgerWrite()
         decided_at = self._pursue(applied.findings, notices, rejected, write)
@@ -123,6 +126,7 @@ class Pipeline:
             decided_at=decided_at,
             findings=tuple(applied.findings),
             packets=inbound.packets,
+            reconnecting=tuple(reconnecting),
         )
 
     def tick(self, now: int) -> Effects:
@@ -159,34 +163,55 @@ class Pipeline:
         number = self.symbols.devices.index.get(device)
         return None if number is None else self._known.last_seen(number)
 
+    def reconnects(self, device: DeviceId, now: int) -> int:
+        """Return how often a reconnecting device came online within the last minute, 0 when it is steady.
+
+        Any thread may ask.
+        """
+        number = self.symbols.devices.index.get(device)
+        return 0 if number is None else self._known.reconnects(number, now)
+
     def unwritten(self) -> LedgerWrite:
         """Return when devices were last heard of, of those of which the ledger does not know it yet."""
         return LedgerWrite(devices=self._known.write(self._known.unwritten().tolist()))
 
     # The steps of a batch
 
-    def _hear(self, inbound: Inbound, changed: dict[int, None]) -> tuple[list[Notice], list[FactsUpdate]]:
+    def _hear(
+        self, inbound: Inbound, changed: dict[int, None], reconnecting: list[DeviceId]
+    ) -> tuple[list[Notice], list[FactsUpdate]]:
         """Return the notices that say something new, and what of it the engine must know."""
         kept: list[Notice] = []
         updates = self._introductions(inbound)
         facts: dict[int, dict[str, object]] = {}  # as they will be; `_pursue` states them in their turn
         for notice in inbound.notices:
-            self._known.hear(np.array([notice.device]), np.array([notice.arrival]))
+            if _is_sign_of_life(notice):
+                self._known.hear(np.array([notice.device]), np.array([notice.arrival]))
             self._now = max(self._now, notice.arrival)
             if notice.kind == "reply":
                 kept.append(notice)
                 continue
+            body = notice.body
+            outdated = notice.retained and notice.arrival < (self._known.last_seen(notice.device) or 0)
             if notice.kind == "facts":
                 if notice.device not in facts:
                     facts[notice.device] = self._known.facts(notice.device)
-                if not merge(facts[notice.device], notice.body):
+                if outdated:
+                    body = unstated(facts[notice.device], body)
+                if not merge(facts[notice.device], body):
                     continue
-                updates.append(FactsUpdate(notice.position, notice.device, notice.arrival, notice.body))
+                updates.append(FactsUpdate(notice.position, notice.device, notice.arrival, body))
+            elif outdated:
+                continue  # the device was heard since; what it then was says nothing of now
             elif self._known.online(notice.device) != notice.body.get("online"):
-                self._known.connect(notice.device, bool(notice.body.get("online")))
+                online = bool(notice.body.get("online"))
+                self._known.connect(notice.device, online)
+                live = online and not notice.retained
+                if live and self._known.came_online(notice.device, notice.arrival):
+                    reconnecting.append(self.symbols.devices[notice.device])
             else:
                 continue
-            kept.append(notice)
+            kept.append(replace(notice, body=body) if body is not notice.body else notice)
             changed[notice.device] = None
         return kept, updates
 
@@ -195,10 +220,12 @@ class Pipeline:
         readings = inbound.readings
         numbers, rows = np.unique(readings.device.astype(np.int64), return_index=True)
         new = self._known.unknown(numbers)
-        first: dict[int, tuple[int, int]] = {
-            number: (row, int(readings.arrival[row]))
-            for number, row in zip(numbers[new].tolist(), rows[new].tolist(), strict=True)
-        }
+        first: dict[int, tuple[int, int]] = {}
+        kept: dict[int, int] = {}  # when a device lived of which a broker had kept the first word
+        for number, row in zip(numbers[new].tolist(), rows[new].tolist(), strict=True):
+            first[number] = (row, int(readings.arrival[row]))
+            if readings.retained[row]:
+                kept[number] = min(int(readings.ts[row]), int(readings.arrival[row]))
         for notice in inbound.notices:
             number = notice.device
             if number in first:
@@ -211,7 +238,7 @@ class Pipeline:
             stated = self._registered(number)
             if stated is not None:
                 updates.append(FactsUpdate(position, number, arrival, stated))
-            self._known.introduce(number, arrival)
+            self._known.introduce(number, kept.get(number, arrival))
         return updates
 
     def _registered(self, number: int) -> dict[str, object] | None:
@@ -226,9 +253,14 @@ class Pipeline:
         return {name: value for name, value in known.items() if value is not None}
 
     def _see(self, readings: ReadingBatch, changed: dict[int, None]) -> None:
-        """Note when devices were last heard of."""
-        numbers, rows = np.unique(readings.device[::-1].astype(np.int64), return_index=True)
-        self._known.hear(numbers, readings.arrival[len(readings) - 1 - rows])
+        """Note when devices were last heard of. What a broker had kept is no sign of life."""
+        live = np.flatnonzero(~readings.retained)
+        numbers, rows = np.unique(readings.device[live][::-1].astype(np.int64), return_index=True)
+        self._known.hear(numbers, readings.arrival[live[len(live) - 1 - rows]])
+        # Agents exist whose last will says that they are gone and who never say that they are back.
+        changed.update(dict.fromkeys(self._known.back(numbers).tolist()))
+        if len(live) < len(readings):
+            numbers = np.unique(readings.device.astype(np.int64))
         changed.update(dict.fromkeys(self._known.due(numbers).tolist()))
 
     def _numbers(self, cases: Sequence[Case]) -> list[int]:
@@ -269,13 +301,15 @@ class Pipeline:
 
         Written anew from what the history keeps of it, so that recovery comes to the same row.
         """
+        payload = json.dumps(reply.body).encode()
         return Rejected(
             format_topic(self._settings.topic_root, self.symbols.devices[reply.device], Leaf.REPLY),
             QuarantineReason.UNKNOWN_PROBE.value,
             f"id {shown(reply.body.get('id'))}: no self test with this id is waited for",
-            json.dumps(reply.body).encode()[:MAX_KEPT_PAYLOAD],
+            payload[:MAX_KEPT_PAYLOAD],
             reply.arrival,
             reply.packet,
+            truncated=len(payload) > MAX_KEPT_PAYLOAD,
         )
 
     def _expire(self, now: int, write: LedgerWrite) -> dict[str, int]:
@@ -388,6 +422,11 @@ class Pipeline:
         self._book.restore(cases, flapping)
         change = RuleChange.between(document["rules"], _fingerprints(self.ruleset))
         return self._take_rules(change.kept, frozenset(document["asked"]))
+
+
+def _is_sign_of_life(notice: Notice) -> bool:
+    """Return whether the device itself spoke just now; ``offline`` may be the last will, the broker's."""
+    return not notice.retained and not (notice.kind == "status" and notice.body.get("online") is False)
 
 
 def _fingerprints(ruleset: RuleSet) -> dict[str, str]:

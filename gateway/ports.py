@@ -22,12 +22,15 @@ class Packet:
         payload: raw bytes.
         arrival: ms since 1970 UTC on the gateway's clock.
         retained: the broker kept it from before the subscription.
+        resubmitted: number of its row in the quarantine when it comes from there again, else 0. It is dated
+            by its first arrival, and says what was, as one that is retained does.
     """
 
     topic: str
     payload: bytes
     arrival: int
     retained: bool = False
+    resubmitted: int = 0
 
 
 @dataclass(slots=True)
@@ -39,15 +42,14 @@ class Packets:
         payloads: raw bytes.
         arrivals: ms since 1970 UTC on the gateway's clock, never decreasing.
         retained: the broker kept it from before the subscription.
-        dates: by position, when a message was first heard that is taken in again; for those without a time
-            of their own. Nearly always empty.
+        resubmitted: by position, row of the quarantine from which a message comes again. Nearly always empty.
     """
 
     topics: list[bytes] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
     arrivals: list[int] = field(default_factory=list)
     retained: list[bool] = field(default_factory=list)
-    dates: dict[int, int] = field(default_factory=dict)
+    resubmitted: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, packets: Sequence[Packet]) -> "Packets":
@@ -57,6 +59,7 @@ class Packets:
             [packet.payload for packet in packets],
             [packet.arrival for packet in packets],
             [packet.retained for packet in packets],
+            {place: packet.resubmitted for place, packet in enumerate(packets) if packet.resubmitted},
         )
 
     def __len__(self) -> int:
@@ -72,6 +75,7 @@ class Packets:
             self.payloads[position],
             self.arrivals[position],
             self.retained[position],
+            self.resubmitted.get(position, 0),
         )
 
     def extend(self, other: "Packets") -> None:
@@ -81,7 +85,7 @@ class Packets:
         self.payloads += other.payloads
         self.arrivals += other.arrivals
         self.retained += other.retained
-        self.dates |= {begin + position: date for position, date in other.dates.items()}
+        self.resubmitted |= {begin + position: row for position, row in other.resubmitted.items()}
 
     def cut(self, number: int) -> "Packets":
         """Take the first so many away and return them."""
@@ -90,10 +94,10 @@ class Packets:
             self.payloads[:number],
             self.arrivals[:number],
             self.retained[:number],
-            {position: date for position, date in self.dates.items() if position < number},
+            {position: row for position, row in self.resubmitted.items() if position < number},
         )
         del self.topics[:number], self.payloads[:number], self.arrivals[:number], self.retained[:number]
-        self.dates = {p - number: date for p, date in self.dates.items() if p >= number}
+        self.resubmitted = {p - number: row for p, row in self.resubmitted.items() if p >= number}
         return first
 
 
@@ -107,6 +111,7 @@ class Notice:
         arrival: ms since 1970 UTC.
         body: the checked JSON object.
         packet: position of the packet that said it in its batch, -1 when it comes from the history.
+        retained: the broker kept it from before the subscription: it says what was, not that it is now.
     """
 
     kind: NoticeKind
@@ -115,6 +120,7 @@ class Notice:
     arrival: int
     body: dict[str, object]
     packet: int = -1
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,9 @@ class Rejected:
         detail: a sentence with what was expected and what stood there.
         payload: what was rejected, shortened to a few kilobytes.
         packet: position of the packet in its batch, -1 when it comes from the history.
+        truncated: there was more of it.
+        retained: the broker had kept it.
+        resubmitted: number of the row of the quarantine that it was before, 0 when it is new.
     """
 
     topic: str
@@ -134,6 +143,9 @@ class Rejected:
     payload: bytes
     arrival: int
     packet: int = -1
+    truncated: bool = False
+    retained: bool = False
+    resubmitted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +170,17 @@ class DeviceRecord:
     Attributes:
         facts: the union of what its ``facts`` messages said, latest wins.
         online: its last ``status``; None when it never said.
-        last_seen: arrival of its last message, ms.
+        last_seen: arrival of its last live message, ms. What the broker had kept, and an ``offline``, which
+            may be the last will, do not count.
+        reconnects: how often it came online within the last minute, while that is too often; 0 when it is
+            steady. The ledger does not keep it.
     """
 
     id: DeviceId
     facts: dict[str, object]
     online: bool | None
     last_seen: int
+    reconnects: int = 0
 
 
 @dataclass(slots=True)
@@ -258,10 +274,34 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A row of the quarantine; `number` grows."""
+    """A row of the quarantine; `number` grows.
+
+    Attributes:
+        retry_requested_at: ms, when somebody last asked for it to be submitted again.
+        retried_at: ms, when it was; what was refused anew is a row of its own.
+    """
 
     number: int
     message: Rejected
+    retry_requested_at: int | None = None
+    retried_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequest:
+    """What became of asking for rows to be submitted again.
+
+    Attributes:
+        marked: rows that will be.
+        cut: rows that cannot be, since their payload was not kept whole.
+        cut_numbers: the first of these.
+        missing: numbers that no row has.
+    """
+
+    marked: int
+    cut: int = 0
+    cut_numbers: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
 
 
 class Ledger(Protocol):
@@ -348,9 +388,30 @@ class Ledger(Protocol):
         ...
 
     def quarantine(
-        self, *, reason: str | None = None, cursor: str | None = None, limit: int = 100
+        self,
+        *,
+        reason: str | None = None,
+        topic: str | None = None,
+        since: int | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
     ) -> Page[Quarantined]:
-        """Return what could not be used, newest first."""
+        """Return what could not be used, newest first.
+
+        `topic` is an MQTT filter. `since` is the earliest arrival, ms.
+        """
+        ...
+
+    def to_retry(self, limit: int) -> list[Quarantined]:
+        """Return the oldest rows of the quarantine that wait to be submitted again."""
+        ...
+
+    def mark_retried(self, numbers: Sequence[int]) -> None:
+        """Note that rows of the quarantine were submitted again.
+
+        Raises:
+            StoreUnavailableError: nothing was written; the same call may be made again.
+        """
         ...
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ are derived from what they name, so work done twice writes the same rows.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,6 +26,7 @@ from gateway.mqtt.receiver import Batch, Receiver
 from gateway.pauses import Pauses
 from gateway.pipeline import Effects, Pipeline
 from gateway.ports import Commander, History, Ledger, Packet
+from gateway.resubmission import Resubmission
 from gateway.rulechange import RuleChange
 from gateway.saving import Saving
 from gateway.state import SavedState, UnusableStateError, load_state
@@ -110,19 +111,15 @@ class Service:
             self._gaps.append((at, at - self._deaf_since))
             self._deaf_since = None
 
-    async def submit(self, packets: Sequence[Packet], dates: Mapping[int, int] | None = None) -> None:
+    async def submit(self, packets: Sequence[Packet]) -> None:
         """Take in packets that did not come from the broker; returns once they are kept.
-
-        Args:
-            packets: topic, payload and whether it was retained are taken from them.
-            dates: by position, when one was first heard; for a message without a time of its own.
 
         Raises:
             OutsideError: the gateway is ending.
         """
         if self._ended:
             raise OutsideError("the gateway is ending")
-        await self._parts.receiver.submit(packets, dates)
+        await self._parts.receiver.submit(packets)
 
     # Rules
 
@@ -238,6 +235,9 @@ class Service:
         that has taken in what they have not would take it for a repetition when the broker sends it again.
         """
         receiver = self._parts.receiver
+        resubmission = Resubmission(
+            self._parts.ledger, lambda packets: self._resubmit(packets, stop), self._parts.events
+        )
         stopping = asyncio.create_task(stop.wait())
         swapping = asyncio.create_task(self._swaps.get())
         try:
@@ -251,10 +251,13 @@ class Service:
                     taking.cancel()
                     if not swapping.done():
                         await self._let_time_pass(stop)
+                        await resubmission.look()
                 if swapping.done() and not self._ahead:
                     swap = swapping.result()
                     swapping = asyncio.create_task(self._swaps.get())
                     await self._swap(swap, stop)
+                if resubmission.due and not self._ahead:
+                    await resubmission.look()
                 if time.monotonic() - self._saved_at >= STATE_SECONDS and self._is_saved():
                     self._begin_save()
             await self._drain(stop)
@@ -287,6 +290,15 @@ class Service:
         if await self._perform(effects, stop, messages=len(batch)):
             batch.acknowledge()
             self._announce(effects)
+
+    async def _resubmit(self, packets: Sequence[Packet], stop: asyncio.Event) -> bool:
+        """Work out what comes from the quarantine again, and return whether it is kept."""
+        self._parts.events.received(len(packets))
+        effects = self._pipeline.push(self._parts.decoder.decode(packets))
+        if not await self._perform(effects, stop, messages=len(packets)):
+            return False
+        self._announce(effects)
+        return True
 
     async def _let_time_pass(self, stop: asyncio.Event) -> None:
         """Nothing has arrived: silences and deadlines may be due."""
@@ -402,6 +414,8 @@ class Service:
 
     def _announce(self, effects: Effects) -> None:
         """Tell the device, the metrics and the console what was committed."""
+        for device in effects.reconnecting:
+            self._parts.events.reconnecting(device=str(device))
         for case in effects.write.cases:
             self._parts.feed.case_changed(case)
         for event in effects.write.events:

@@ -488,7 +488,15 @@ def _part_of(batch: ReadingBatch, rows: Int64, positions: Int64, newer: Bool) ->
     """Return messages of one class, at `positions` of a batch, whose devices are in `rows`."""
     order = np.argsort(rows, kind="stable")
     positions = positions[order]
-    return Part(rows[order], batch.ts[positions], batch.arrival[positions], positions, newer[positions])
+    retained = batch.retained[positions]
+    return Part(
+        rows[order],
+        batch.ts[positions],
+        batch.arrival[positions],
+        positions,
+        newer[positions],
+        retained=retained if retained.any() else None,
+    )
 
 
 def _parts(batch: ReadingBatch, facts: Sequence[FactsUpdate]) -> Iterator[tuple[Int64, list[FactsUpdate]]]:

@@ -34,16 +34,28 @@ class Part:
         arrival: [N] int64.
         position: [N] int64, row in the batch, ascending for a device.
         newer: [N] bool, device time has moved on since the device's message before.
+        retained: [N] bool, the broker had kept the message: its device is not heard by it; None where no
+            message was kept.
         kept: whether the readings are in the lane sets already, which is when no device speaks twice and no
             signal fell silent before a message.
     """
 
-    def __init__(self, row: Int64, t: Int64, arrival: Int64, position: Int64, newer: Bool) -> None:
+    def __init__(
+        self,
+        row: Int64,
+        t: Int64,
+        arrival: Int64,
+        position: Int64,
+        newer: Bool,
+        *,
+        retained: Bool | None = None,
+    ) -> None:
         self.row = row
         self.t = t
         self.arrival = arrival
         self.position = position
         self.newer = newer
+        self.retained = retained
         self.kept = False
         self.series: dict[tuple[str, int], Series] = {}
         self._known: dict[tuple[str, int], KnownSeries] = {}
@@ -92,7 +104,14 @@ class Part:
             own.begin(lanes.capacity)
         t, arrival = self.t.take(message), self.arrival.take(message)
         series = Series(
-            lane, message, t=t, arrival=arrival, value=value, span=len(self) + 1, once=self.single
+            lane,
+            message,
+            t=t,
+            arrival=arrival,
+            value=value,
+            retained=None if self.retained is None else self.retained[message],
+            span=len(self) + 1,
+            once=self.single,
         )
         if not own.derived:
             before = own.arrays["times"].take(lane)
@@ -172,7 +191,7 @@ class Part:
         if known is None:
             return heard
         place = known.series.upto(points)
-        return np.where(place >= 0, np.append(known.series.arrival, NEVER)[place], heard)
+        return np.where(place >= 0, np.append(known.heard, NEVER)[place], heard)
 
     def latest_known(self, lanes: LaneSet, column: int, points: Points) -> Latest:
         """Return a column's latest known readings at points."""

@@ -23,6 +23,7 @@ class Series:
         t: [E] int64.
         arrival: [E] int64.
         value: [E] float64.
+        retained: [E] bool, of a message that the broker had kept; None where none is.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Series:
         t: Int64,
         arrival: Int64,
         value: Float64,
+        retained: Bool | None = None,
         span: int,
         once: bool,
     ) -> None:
@@ -44,6 +46,7 @@ class Series:
             t: device time.
             arrival: ms.
             value: nan where it is unknown.
+            retained: of messages that the broker had kept.
             span: more than there are messages.
             once: each lane is known to stand here once.
         """
@@ -52,6 +55,7 @@ class Series:
         self.t = t
         self.arrival = arrival
         self.value = value
+        self.retained = retained
         self.once = once or bool((lane[1:] != lane[:-1]).all())
         self._span = span
 
@@ -77,6 +81,7 @@ class Series:
             t=self.t[chosen],
             arrival=self.arrival[chosen],
             value=self.value[chosen],
+            retained=None if self.retained is None else self.retained[chosen],
             span=self._span,
             once=self.once,
         )
@@ -93,9 +98,11 @@ class Series:
 
 
 class KnownSeries:
-    """The readings of a column that were no null, with what windows need of them.
+    """The readings of a column that were no null, with what windows and silences need of them.
 
     Attributes:
+        heard: [E] int64, arrival of the latest of the readings up to this one that was live, which one that
+            the broker had kept is not.
         since: [E] int64, time of the first of the readings that equal this one without a break.
         step: [E] int64, the place of the last step up to this reading among the steps, -1 without one.
     """
@@ -105,6 +112,7 @@ class KnownSeries:
         self.series = series if known.all() else series.take(known)
         self._column = column
         self._grouped: dict[int, Grouped] = {}
+        self.heard = self._live(column) if column.listens else self.series.arrival
         if not column.windows:
             return
         own, kept = self.series, column.arrays
@@ -118,6 +126,18 @@ class KnownSeries:
             self.step = np.where(self._stepped, np.cumsum(self._stepped) - 1, -1)
             return
         self._look_back(own, kept)
+
+    def _live(self, column: Column) -> Int64:
+        """Return `heard`."""
+        own = self.series
+        if own.retained is None:
+            return own.arrival
+        heard = own.arrival.copy()
+        unheard = own.begins & own.retained
+        heard[unheard] = column.arrays["heard"][own.lane[unheard]]
+        # The last reading that was live, or begins the lane here.
+        places = np.where(own.retained & ~own.begins, 0, np.arange(len(heard)))
+        return heard[np.maximum.accumulate(places)]
 
     def _look_back(self, own: Series, kept: dict[str, npt.NDArray[Any]]) -> None:
         """Work out what was before each reading, where lanes have several here."""
@@ -171,7 +191,7 @@ class KnownSeries:
         last = own.last
         lanes = own.lane[last]
         if column.listens:
-            column.arrays["heard"][lanes] = own.arrival[last]
+            column.arrays["heard"][lanes] = self.heard[last]
         if not column.windows:
             return
         for window in column.windows.values():

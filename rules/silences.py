@@ -20,7 +20,7 @@ class Silences:
     """The silences that a rule asks for, in every lane of its set.
 
     A silence is due so long after the arrival of the last known reading, or of the lane's first message, and
-    is told once.
+    is told once. What the broker had kept from before is no sign of life, and so ends no silence.
 
     Attributes:
         fired: for each silence [capacity] int64, the due time that was told last.
@@ -145,7 +145,7 @@ class Silences:
         return found
 
     def _messages(self, part: Part, silence: Silence, lane: int, parent: int) -> set[int]:
-        """Return the messages that bring a known reading of a silence's signal to a lane."""
+        """Return the live messages that bring a known reading of a silence's signal to a lane."""
         found: set[int] = set()
         sources = (
             (self._lanes, silence.source.own, lane),
@@ -156,7 +156,10 @@ class Silences:
             if known is not None:
                 series: Series = known.series
                 begin, end = np.searchsorted(series.lane, [row, row + 1])
-                found.update(series.message[begin:end].tolist())
+                messages = series.message[begin:end]
+                if series.retained is not None:
+                    messages = messages[~series.retained[begin:end]]
+                found.update(messages.tolist())
         return found
 
 

@@ -44,6 +44,7 @@ class Reading:
     value: object  # None: the device could not read it
     arrival: int
     before_exchange: bool = False  # of a part that is no longer there
+    retained: bool = False  # kept by the broker: no sign of life
 
 
 @dataclass
@@ -110,7 +111,7 @@ class Oracle:
             if where == component:
                 truths.clear()
 
-    def message(self, id, ts, arrival, values):
+    def message(self, id, ts, arrival, values, retained=False):
         device = self.devices.setdefault(id, Device(id, arrival))
         self.silence(device, arrival)
         if device.watermark is None or ts >= device.watermark:
@@ -122,7 +123,7 @@ class Oracle:
                 device.firsts.setdefault(component, arrival)
                 readings = device.readings[(signal, component)]
                 if not readings or readings[-1].t != ts:
-                    readings.append(Reading(ts, value, arrival))
+                    readings.append(Reading(ts, value, arrival, retained=retained))
                     fresh.add((signal, component))
             self.count(device, fresh, ts, arrival)
             for rule, component in self.lanes(device):
@@ -268,7 +269,7 @@ class Oracle:
         first = device.firsts[component] if component else device.first
         own = device.readings.get((node.signal, component), []) if not node.component else []
         outer = device.readings.get((node.signal, node.component), [])
-        return max([first, *(r.arrival for r in [*own, *outer] if r.value is not None)])
+        return max([first, *(r.arrival for r in [*own, *outer] if r.value is not None and not r.retained)])
 
     def latest(self, device, component, node, t):
         """Return the latest value of a signal while it is fresh."""

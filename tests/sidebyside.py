@@ -47,17 +47,20 @@ def reborn(engine, ruleset):
 
 
 def clocked(words, devices):
-    """Give (device, minutes of its clock, minutes of arrival, values) and (device, facts) absolute times."""
+    """Give (device, minutes of its clock, minutes of arrival, values, retained) and (device, facts) times.
+
+    `retained`, that the broker had kept the message, may be left out.
+    """
     clocks = dict.fromkeys(devices, 1000 * MINUTE)
     arrival = 2000 * MINUTE
     for word in words:
         if len(word) == 2:
             yield ("facts", word[0], word[1], arrival)
             continue
-        device, step, wait, values = word
+        device, step, wait, values, *retained = word
         arrival += wait * MINUTE
         clocks[device] += step * MINUTE
-        yield ("telemetry", device, clocks[device], arrival, values)
+        yield ("telemetry", device, clocks[device], arrival, values, any(retained))
 
 
 def told(findings):
@@ -85,7 +88,7 @@ def run_engine(ruleset, story, cuts, restarts=()):
         if word[0] == "facts":
             updates.append(FactsUpdate(len(builder), number, word[3], word[2]))
         else:
-            builder.add(number, word[2], word[3], word[4])
+            builder.add(number, word[2], word[3], word[4], retained=any(word[5:]))
         if index in cuts:
             flush()
             if index in restarts:
@@ -103,7 +106,7 @@ def run_oracle(ruleset, story):
         if word[0] == "facts":
             oracle.facts(word[1], word[2], word[3])
         else:
-            oracle.message(word[1], word[2], word[3], word[4])
+            oracle.message(*word[1:])
     oracle.tick(max((word[3] for word in story), default=0))
     return oracle.out
 

@@ -39,6 +39,7 @@ class Story:
         )
         self.decoder = Decoder(self.symbols, self.ruleset.catalogue)
         self.events, self.decisions, self.orders, self.commands, self.rejected = [], [], [], [], []
+        self.reconnecting = []
         self.cases = {}
 
     # what happens
@@ -53,8 +54,8 @@ class Story:
         """A device reports values now, or at a time of its own."""
         self.publish(device, "telemetry", {"ts": self.clock if at is None else at, "values": values})
 
-    def publish(self, device, leaf, document):
-        packet = Packet(f"fw/{device}/{leaf}", msgspec.json.encode(document), self.clock)
+    def publish(self, device, leaf, document, *, retained=False):
+        packet = Packet(f"fw/{device}/{leaf}", msgspec.json.encode(document), self.clock, retained)
         self.take(self.pipeline.push(self.decoder.decode([packet])))
 
     def passes(self, duration):
@@ -75,6 +76,7 @@ class Story:
         self.orders += effects.write.orders
         self.commands += effects.commands
         self.rejected += effects.write.rejected
+        self.reconnecting += effects.reconnecting
         self.cases |= {case.case_id: case for case in effects.write.cases}
 
     # what came of it

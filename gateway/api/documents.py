@@ -41,6 +41,9 @@ class DeviceDocument(Document):
     device: str
     online: bool | None
     last_seen: Instant
+    reconnects: int = Field(
+        description="how often it came online within the last minute, while that is too often; else 0"
+    )
     facts: dict[str, object]
 
     @classmethod
@@ -52,6 +55,7 @@ class DeviceDocument(Document):
             device=record.id.device,
             online=record.online,
             last_seen=record.last_seen,
+            reconnects=record.reconnects,
             facts=record.facts,
         )
 
@@ -226,6 +230,11 @@ class QuarantineDocument(Document):
     arrival: Instant
     payload: str = Field(description="as text; what is not UTF-8 is shown as U+FFFD")
     payload_b64: str = Field(description="the bytes, shortened to a few kilobytes")
+    truncated: bool = Field(description="there was more of the payload; it cannot be submitted again")
+    retry_requested_at: Instant | None = Field(
+        description="when somebody last asked for it to be submitted again"
+    )
+    retried_at: Instant | None = Field(description="when it was; what was refused anew is a row of its own")
 
     @classmethod
     def of(cls, row: Quarantined) -> Self:
@@ -239,4 +248,7 @@ class QuarantineDocument(Document):
             arrival=message.arrival,
             payload=message.payload.decode("utf-8", errors="replace"),
             payload_b64=base64.b64encode(message.payload).decode("ascii"),
+            truncated=message.truncated,
+            retry_requested_at=row.retry_requested_at,
+            retried_at=row.retried_at,
         )

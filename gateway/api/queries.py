@@ -12,6 +12,7 @@ from gateway.api.views import Heard, RulesView
 from gateway.clock import Clock
 from gateway.errors import UserError
 from gateway.ports import DeviceRecord, History, Ledger, Page, Quarantined, StoredReading
+from gateway.wire.topics import is_filter
 from rules.signals import Catalogue
 from rules.symbols import DeviceId
 
@@ -212,10 +213,22 @@ class Queries:
         return dict(counts)
 
     def quarantine(
-        self, *, reason: str | None = None, cursor: str | None = None, limit: int = 100
+        self,
+        *,
+        reason: str | None = None,
+        topic: str | None = None,
+        since: int | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
     ) -> Page[Quarantined]:
-        """Return what could not be used, newest first."""
-        return self.ledger.quarantine(reason=reason, cursor=cursor, limit=limit)
+        """Return what could not be used, newest first.
+
+        Raises:
+            UserError: `topic` is no MQTT filter, or a cursor that no page gave.
+        """
+        if topic is not None and not is_filter(topic):
+            raise UserError(f"topic: expected an MQTT topic filter such as fw/acme/#, got {topic!r}")
+        return self.ledger.quarantine(reason=reason, topic=topic, since=since, cursor=cursor, limit=limit)
 
     def totals(self) -> Totals:
         """Count what is open and what is watched."""
@@ -230,9 +243,12 @@ class Queries:
         )
 
     def _as_heard(self, record: DeviceRecord) -> DeviceRecord:
-        """Return what the ledger has of a device, with the arrival of its last message."""
+        """Return what the ledger has of a device, with what the gateway knows since."""
         heard = None if self._heard is None else self._heard.last_seen(record.id)
-        return record if heard is None else replace(record, last_seen=max(record.last_seen, heard))
+        if self._heard is None or heard is None:
+            return record
+        reconnects = self._heard.reconnects(record.id, self.now())
+        return replace(record, last_seen=max(record.last_seen, heard), reconnects=reconnects)
 
     def _every_device(
         self, *, tenant: str | None = None, device_class: str | None = None

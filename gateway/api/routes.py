@@ -214,10 +214,16 @@ async def reload_rules(request: Request) -> ReloadDocument:
 
 @router.get("/quarantine", tags=["quarantine"])
 def list_quarantine(
-    reads: Reads, reason: str | None = None, cursor: Cursor = None, limit: Limit = 100
+    *,
+    reads: Reads,
+    reason: str | None = None,
+    topic: Annotated[str | None, Query(description="an MQTT filter: `fw/acme/#`, `fw/+/pc/+/facts`")] = None,
+    since: Annotated[InstantParameter | None, Query(description="not before; RFC 3339 or ms")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> PageDocument[QuarantineDocument]:
     """List what could not be used, newest first, each with its reason."""
-    page = reads.quarantine(reason=reason, cursor=cursor, limit=limit)
+    page = reads.quarantine(reason=reason, topic=topic, since=since, cursor=cursor, limit=limit)
     return PageDocument(items=[QuarantineDocument.of(row) for row in page.items], next=page.next)
 
 

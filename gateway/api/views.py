@@ -27,6 +27,10 @@ class Heard(Protocol):
         """Return the arrival of a device's last message, ms; None when it never spoke. On any thread."""
         ...
 
+    def reconnects(self, device: DeviceId, now: int) -> int:
+        """Return how often a reconnecting device came online within a minute, 0 when steady."""
+        ...
+
 
 class RulesView(Protocol):
     """The rules that are being evaluated."""

@@ -19,8 +19,10 @@ def main() -> None:
     from gateway.cli.bench import bench_app
     from gateway.cli.commands import app
     from gateway.cli.outcome import exit_with
+    from gateway.cli.quarantine import quarantine_app
 
     app.add_typer(bench_app, name="bench")
+    app.add_typer(quarantine_app, name="quarantine")
     _end(exit_with(app))
 
 

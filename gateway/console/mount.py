@@ -19,6 +19,7 @@ from gateway.console.pages.missing import missing_page
 from gateway.console.pages.order import order_page
 from gateway.console.pages.orders import Filters as OrderFilters
 from gateway.console.pages.orders import orders_page
+from gateway.console.pages.quarantine import Filters as QuarantineFilters
 from gateway.console.pages.quarantine import quarantine_page
 from rules.symbols import DeviceId
 
@@ -82,5 +83,5 @@ def _register(desk: Desk) -> None:
         await device_page(desk, DeviceId(tenant, device_class, device), window)
 
     @ui.page("/quarantine", response_timeout=PATIENCE)
-    async def quarantine() -> None:
-        await quarantine_page(desk)
+    async def quarantine(reason: str = "", topic: str = "", since: str = "") -> None:
+        await quarantine_page(desk, QuarantineFilters(reason, topic, since))

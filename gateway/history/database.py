@@ -7,17 +7,19 @@ import duckdb
 
 from gateway.errors import StoreUnavailableError, UserError
 
-#: Version of the tables below; a file of another one is not touched.
-SCHEMA_VERSION = 1
+#: Version of the tables below; an older file is brought up to it, a newer one is not touched.
+SCHEMA_VERSION = 2
 
 _TABLES = (
     "CREATE TABLE devices (number INTEGER, tenant VARCHAR, class VARCHAR, device VARCHAR)",
     "CREATE TABLE channels (number INTEGER, signal VARCHAR, component VARCHAR)",
     """CREATE TABLE readings (
         sequence BIGINT, item INTEGER, device INTEGER, channel INTEGER, ts BIGINT, arrival BIGINT,
-        value DOUBLE, text VARCHAR, kind TINYINT
+        value DOUBLE, text VARCHAR, kind TINYINT, retained BOOLEAN
     )""",
-    "CREATE TABLE notices (sequence BIGINT, device INTEGER, arrival BIGINT, kind VARCHAR, body VARCHAR)",
+    """CREATE TABLE notices (
+        sequence BIGINT, device INTEGER, arrival BIGINT, kind VARCHAR, body VARCHAR, retained BOOLEAN
+    )""",
     # For people with a DuckDB shell; forewarn itself reads the tables.
     """CREATE VIEW telemetry AS
         SELECT sequence, tenant, class, devices.device, signal, component, ts, arrival,
@@ -29,6 +31,14 @@ _TABLES = (
         JOIN channels ON channels.number = readings.channel""",
     "CREATE TABLE forewarn_history (version INTEGER)",
 )
+
+#: What brings a file of a version to the next one. The older ones did not tell what a broker had kept.
+_MIGRATIONS = {
+    1: (
+        "ALTER TABLE readings ADD COLUMN retained BOOLEAN DEFAULT false",
+        "ALTER TABLE notices ADD COLUMN retained BOOLEAN DEFAULT false",
+    ),
+}
 
 _LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
@@ -134,8 +144,25 @@ def _check_tables(connection: duckdb.DuckDBPyConnection, path: Path, *, readonly
         what = f"tables {', '.join(sorted(tables))}" if tables else "no tables"
         raise UserError(f"{path}: expected a history of forewarn, found a DuckDB database with {what}")
     found = connection.execute("SELECT max(version) FROM forewarn_history").fetchall()[0][0]
-    if found != SCHEMA_VERSION:
+    if found in _MIGRATIONS:
+        if readonly:
+            raise UserError(
+                f"{path} has schema version {found}, expected {SCHEMA_VERSION}: start the gateway once, it"
+                " brings the history up to date"
+            )
+        _migrate(connection, found)
+    elif found != SCHEMA_VERSION:
         raise UserError(
             f"{path}: expected a history of schema version {SCHEMA_VERSION}, found {found}: use the forewarn"
             " that wrote it, or let history.url name another file"
         )
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Bring the tables from a version to the present one, all of it or nothing."""
+    connection.execute("BEGIN")
+    for step in range(version, SCHEMA_VERSION):
+        for statement in _MIGRATIONS[step]:
+            connection.execute(statement)
+    connection.execute("UPDATE forewarn_history SET version = ?", [SCHEMA_VERSION])
+    connection.execute("COMMIT")

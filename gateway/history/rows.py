@@ -65,6 +65,7 @@ def reading_rows(
             "value": pa.array(value, mask=wordless, from_pandas=False),
             "text": _texts(symbols, value, kind == Kind.TEXT),
             "kind": pa.array(kind, mask=is_marker),
+            "retained": readings.retained[row],
         }
     )
 
@@ -89,6 +90,7 @@ def notice_rows(notices: Sequence[Notice], sequences: Int64, device: Int32) -> p
             "arrival": pa.array([notice.arrival for notice in notices], pa.int64()),
             "kind": pa.array([notice.kind for notice in notices], pa.string()),
             "body": pa.array([json.dumps(notice.body) for notice in notices], pa.string()),
+            "retained": pa.array([notice.retained for notice in notices], pa.bool_()),
         }
     )
 
@@ -127,6 +129,7 @@ def inbound(
         channel=channels.from_file(symbols.channels, _column(kept, "channel")),
         value=value,
         kind=kind,
+        retained=_column(readings, "retained")[first].astype(np.bool_),
     )
     return Inbound(readings=batch, notices=tuple(_notices(symbols, notices, sequences, devices)))
 
@@ -135,13 +138,21 @@ def _notices(symbols: Symbols, rows: pa.Table, sequences: Int64, devices: Names[
     positions = np.searchsorted(sequences, _column(rows, "sequence")).tolist()
     numbers = devices.from_file(symbols.devices, _column(rows, "device")).tolist()
     return [
-        Notice(kind=kind, position=position, device=device, arrival=arrival, body=json.loads(body))
-        for kind, position, device, arrival, body in zip(
+        Notice(
+            kind=kind,
+            position=position,
+            device=device,
+            arrival=arrival,
+            body=json.loads(body),
+            retained=retained,
+        )
+        for kind, position, device, arrival, body, retained in zip(
             rows["kind"].to_pylist(),
             positions,
             numbers,
             rows["arrival"].to_pylist(),
             rows["body"].to_pylist(),
+            rows["retained"].to_pylist(),
             strict=True,
         )
     ]

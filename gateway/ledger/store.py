@@ -1,7 +1,7 @@
 """The ledger in an SQL database: SQLite in one file, and nothing that PostgreSQL does not have."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from gateway.clock import SystemClock
 from gateway.errors import StoreUnavailableError
 from gateway.ledger.opening import open_engine, open_engine_readonly, shown, speaking, writing
 from gateway.ledger.paging import page
+from gateway.ledger.quarantining import conditions, mark_retried, request_retries, row_of, to_retry
 from gateway.ledger.tables import case_events, cases, counters, decisions, devices, orders, quarantine
 from gateway.ledger.writing import (
     DROPPED,
@@ -24,7 +25,7 @@ from gateway.ledger.writing import (
     write_quarantine,
     write_severities,
 )
-from gateway.ports import DeviceRecord, LedgerWrite, Page, Quarantined, Rejected
+from gateway.ports import DeviceRecord, LedgerWrite, Page, Quarantined, RetryRequest
 from rules.symbols import DeviceId
 
 _OPEN_CASES = sorted(state.value for state in OPEN_CASE_STATES)
@@ -38,14 +39,21 @@ class SqlLedger:
     Args:
         url: ``sqlite:///PATH``; the file is made, and its tables are brought up to date.
         quarantine_limit: rows of the quarantine; past it the oldest go.
+        on_dropped: is told how many of them went with a commit, on the thread of the commit.
 
     Raises:
         UserError: the URL is none, or what is there is not a ledger, or one of a newer forewarn.
         StoreUnavailableError: the database cannot be reached, or its disk refuses.
     """
 
-    def __init__(self, url: str, *, quarantine_limit: int = 100_000) -> None:
-        self._start(open_engine(url), quarantine_limit)
+    def __init__(
+        self,
+        url: str,
+        *,
+        quarantine_limit: int = 100_000,
+        on_dropped: Callable[[int], None] = lambda _count: None,
+    ) -> None:
+        self._start(open_engine(url), quarantine_limit, on_dropped)
 
     @classmethod
     def open_readonly(cls, url: str) -> "SqlLedger":
@@ -59,10 +67,27 @@ class SqlLedger:
         ledger._start(open_engine_readonly(url), None)
         return ledger
 
-    def _start(self, engine: sa.Engine, quarantine_limit: int | None) -> None:
+    @classmethod
+    def open_present(cls, url: str) -> "SqlLedger":
+        """Open a ledger for reading and writing that is there and of this version, beside a running gateway.
+
+        Raises:
+            UserError: there is none, or what is there is not a ledger of this version.
+            StoreUnavailableError: the database cannot be reached, or its disk refuses.
+        """
+        open_engine_readonly(url).dispose()
+        return cls(url)
+
+    def _start(
+        self,
+        engine: sa.Engine,
+        quarantine_limit: int | None,
+        on_dropped: Callable[[int], None] = lambda _count: None,
+    ) -> None:
         self._engine = engine
         self._writer = writing(engine)
         self._quarantine_limit = quarantine_limit  # None: open for reading only
+        self._on_dropped = on_dropped
         self._clock = SystemClock()
         self._closed = False
 
@@ -87,7 +112,9 @@ class SqlLedger:
             write_decisions(connection, write.decisions)
             new = write_orders(connection, write.orders, self._clock.now())
             write_severities(connection, write.severities, self._clock.now())
-            write_quarantine(connection, write.rejected, self._quarantine_limit)
+            dropped = write_quarantine(connection, write.rejected, self._quarantine_limit)
+        if dropped:
+            self._on_dropped(dropped)
         return new
 
     def devices(
@@ -245,16 +272,27 @@ class SqlLedger:
         return None if row is None else _order(row)
 
     def quarantine(
-        self, *, reason: str | None = None, cursor: str | None = None, limit: int = 100
+        self,
+        *,
+        reason: str | None = None,
+        topic: str | None = None,
+        since: int | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
     ) -> Page[Quarantined]:
         """Return what could not be used, newest first.
+
+        Args:
+            reason: only this one.
+            topic: an MQTT filter.
+            since: earliest arrival, ms.
+            cursor: of a page.
+            limit: rows of a page.
 
         Raises:
             UserError: no page gave that cursor.
         """
-        query = sa.select(quarantine)
-        if reason is not None:
-            query = query.where(quarantine.c.reason == reason)
+        query = sa.select(quarantine).where(*conditions(reason=reason, topic=topic, since=since))
         with self._reading() as connection:
             return page(
                 connection,
@@ -263,8 +301,39 @@ class SqlLedger:
                 newest_first=True,
                 cursor=cursor,
                 limit=limit,
-                item=_quarantined,
+                item=row_of,
             )
+
+    def request_retries(
+        self,
+        *,
+        numbers: Sequence[int] | None = None,
+        reason: str | None = None,
+        topic: str | None = None,
+        since: int | None = None,
+    ) -> RetryRequest:
+        """Ask that rows of the quarantine be submitted again: by their numbers, or all that filters find.
+
+        Raises:
+            StoreUnavailableError: nothing was written; the same call may be made again.
+        """
+        now = self._clock.now()
+        with self._speaking(), self._writer.begin() as connection:
+            return request_retries(connection, now, numbers=numbers, reason=reason, topic=topic, since=since)
+
+    def to_retry(self, limit: int) -> list[Quarantined]:
+        """Return the oldest rows of the quarantine that wait to be submitted again."""
+        with self._reading() as connection:
+            return to_retry(connection, limit)
+
+    def mark_retried(self, numbers: Sequence[int]) -> None:
+        """Note that rows of the quarantine were submitted again.
+
+        Raises:
+            StoreUnavailableError: nothing was written; the same call may be made again.
+        """
+        with self._speaking(), self._writer.begin() as connection:
+            mark_retried(connection, numbers, self._clock.now())
 
     def quarantine_dropped(self) -> int:
         """Return how many rows the quarantine has let go because it was full."""
@@ -313,8 +382,3 @@ def _case(row: sa.Row[tuple[object, ...]]) -> Case:
 
 def _order(row: sa.Row[tuple[object, ...]]) -> ServiceOrder:
     return ServiceOrder.model_validate_json(row.document)
-
-
-def _quarantined(row: sa.Row[tuple[object, ...]]) -> Quarantined:
-    message = Rejected(row.topic, row.reason, row.detail, row.payload, row.arrival)
-    return Quarantined(row.number, message)

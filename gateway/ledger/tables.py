@@ -126,8 +126,13 @@ quarantine = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("arrival", sa.BigInteger, nullable=False),
+    sa.Column("truncated", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("retained", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("retry_requested_at", sa.BigInteger),
+    sa.Column("retried_at", sa.BigInteger),
     sa.UniqueConstraint("key", name="quarantine_once"),
     sa.Index("quarantine_of_reason", "reason", "number"),
+    sa.Index("quarantine_to_retry", "retry_requested_at"),
     sqlite_autoincrement=True,  # numbers grow, also after the newest row went
 )
 

@@ -141,17 +141,19 @@ def write_severities(connection: sa.Connection, changes: Sequence[OrderSeverity]
             _owe(connection, UPDATED, row, now, at=change.at)
 
 
-def write_quarantine(connection: sa.Connection, rejected: Sequence[Rejected], limit: int) -> None:
-    """Keep what could not be used; past `limit` rows the oldest go and are counted."""
+def write_quarantine(connection: sa.Connection, rejected: Sequence[Rejected], limit: int) -> int:
+    """Keep what could not be used; past `limit` rows the oldest go, are counted, and how many is returned."""
     if not rejected:
-        return
+        return 0
     statement = _insert(connection, quarantine).on_conflict_do_nothing()
     taken = connection.execute(statement, _quarantine_rows(rejected)).rowcount
     excess = _count(connection, TAKEN, taken) - _count(connection, DROPPED, 0) - limit
-    if excess > 0:
-        oldest = sa.select(quarantine.c.number).order_by(quarantine.c.number).limit(excess)
-        gone = connection.execute(sa.delete(quarantine).where(quarantine.c.number.in_(oldest))).rowcount
-        _count(connection, DROPPED, gone)
+    if excess <= 0:
+        return 0
+    oldest = sa.select(quarantine.c.number).order_by(quarantine.c.number).limit(excess)
+    gone = connection.execute(sa.delete(quarantine).where(quarantine.c.number.in_(oldest))).rowcount
+    _count(connection, DROPPED, gone)
+    return gone
 
 
 def _order_row(order: ServiceOrder) -> dict[str, object]:
@@ -190,7 +192,9 @@ def _quarantine_rows(rejected: Sequence[Rejected]) -> list[dict[str, object]]:
     seen: Counter[bytes] = Counter()
     for message in rejected:
         topic, detail = _storable(message.topic), _storable(message.detail)
-        about = json.dumps([topic, message.reason, message.arrival]).encode() + message.payload
+        # One that comes from the quarantine and goes there again is another row than it was.
+        origin = [message.resubmitted] if message.resubmitted else []
+        about = json.dumps([topic, message.reason, message.arrival, *origin]).encode() + message.payload
         seen[about] += 1
         rows.append(
             {
@@ -200,6 +204,8 @@ def _quarantine_rows(rejected: Sequence[Rejected]) -> list[dict[str, object]]:
                 "detail": detail,
                 "payload": message.payload,
                 "arrival": message.arrival,
+                "truncated": message.truncated,
+                "retained": message.retained,
             }
         )
     return rows

@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -253,24 +253,18 @@ class Receiver:
             self._session.resume()
         return Batch(packets, receipts)
 
-    async def submit(self, packets: Sequence[Packet], dates: Mapping[int, int] | None = None) -> None:
+    async def submit(self, packets: Sequence[Packet]) -> None:
         """Take packets in that did not come from the broker, as if they had arrived now.
 
         Returns once they are kept.
 
         Raises:
             OutsideError: the gateway ends before it could keep them.
-
-        Args:
-            packets: topic, payload and whether it was retained are taken from them.
-            dates: by position, when one was first heard; for a message without a time of its own.
         """
         if not packets:
             return
-        now = self._clock.now()
         columns = Packets.of(packets)
-        columns.arrivals = [now] * len(packets)
-        columns.dates = dict(dates or {})
+        columns.arrivals = [self._clock.now()] * len(packets)
         receipt = _Kept()
         self._events.received(len(packets))
         self._queue(_Chunk(columns, receipt, _size(columns)))

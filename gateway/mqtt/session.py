@@ -30,6 +30,7 @@ from gmqtt.mqtt.protocol import MQTTProtocol
 from gateway.errors import OutsideError
 from gateway.mqtt.addresses import BrokerAddress
 from gateway.mqtt.framing import Framer, MalformedPacketError, Publishes
+from gateway.mqtt.refusals import LEAST_REFUSAL, closed, refusal
 
 CONNECT_SECONDS = 10.0
 SUBSCRIBE_SECONDS = 30.0
@@ -43,22 +44,7 @@ _OTHER_VERSION = (1, 132)  # CONNACK: unacceptable protocol version, in MQTT 3.1
 #: What the broker may have on its way unacknowledged, where MQTT 5 lets us say it: the most there is. Its own
 #: limit (mosquitto's max_inflight_messages is 20) would make every commit wait for a round trip of 20.
 _RECEIVE_MAXIMUM = 65_535
-_LEAST_REFUSAL = 0x80
 _NEVER = 0xFFFF_FFFF  # session expiry interval: the broker keeps the session for as long as it keeps any
-
-#: Why a SUBACK refuses a filter (MQTT 5, 3.9.3; 0x80 is all that 3.1.1 has).
-_REFUSALS = {
-    0x80: (
-        "mosquitto says so where an ACL denies reading, NATS where max_ack_pending times the number of"
-        " filters of the session would pass 65,535 (one that ends in # counts twice)"
-    ),
-    0x87: "the broker's access rules do not allow it to this user",
-    0x8F: "the broker does not take this filter",
-    0x91: "the packet identifier is in use",
-    0x97: "a quota of the broker is exceeded",
-    0x9E: "the broker does not support shared subscriptions",
-    0xA2: "the broker does not support wildcards",
-}
 
 #: Why a broker of MQTT 5 ends a connection (3.14.2), where a person can do something about it.
 _ENDINGS = {
@@ -196,16 +182,14 @@ class Session:
             raise ConnectionFailedError(
                 f"subscription not confirmed within {SUBSCRIBE_SECONDS:.0f} s"
             ) from None
-        codes = [*granted, *[_LEAST_REFUSAL] * (len(filters) - len(granted))]
-        refused = [
-            f"{pattern} ({_REFUSALS.get(code, f'code {code:#x}')})"
-            for pattern, code in zip(filters, codes, strict=True)
-            if code >= _LEAST_REFUSAL
-        ]
+        except ConnectionFailedError:
+            raise ConnectionFailedError(closed(filters)) from None
+        codes = [*granted, *[LEAST_REFUSAL] * (len(filters) - len(granted))]
+        refused = {
+            pattern: code for pattern, code in zip(filters, codes, strict=True) if code >= LEAST_REFUSAL
+        }
         if refused:
-            raise OutsideError(
-                f"the broker at {self._address.url} refuses the subscription to {', '.join(refused)}"
-            )
+            raise OutsideError(refusal(self._address.url, refused, filters))
         if 0 in codes:
             pattern = filters[codes.index(0)]
             raise OutsideError(

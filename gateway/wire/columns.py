@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gateway.ports import Packets
-from rules.batch import Float64, Int8, Int32, Int64, Kind, ReadingBatch, Value
+from rules.batch import Bool, Float64, Int8, Int32, Int64, Kind, ReadingBatch, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,15 @@ def _batch(piece: Piece, rows: Int32, packets: Packets) -> ReadingBatch:
         channel=piece.channel,
         value=piece.value,
         kind=piece.kind,
-        retained=np.array(packets.retained, dtype=np.bool_)[rows],
+        retained=_past(packets)[rows],
     )
+
+
+def _past(packets: Packets) -> Bool:
+    """Return [P] bool: the packet says what was and not that its device speaks now."""
+    past = np.array(packets.retained, dtype=np.bool_)
+    past[list(packets.resubmitted)] = True
+    return past
 
 
 NOTHING = Piece(

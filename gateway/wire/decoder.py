@@ -198,6 +198,7 @@ class Decoder:
                 batch.arrivals[notice.packet],
                 notice.body,
                 notice.packet,
+                retained=batch.retained[notice.packet] or notice.packet in batch.resubmitted,
             )
             for position, notice in zip(before, heard, strict=True)
         )

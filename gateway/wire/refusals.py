@@ -37,7 +37,19 @@ class Refusals:
             detail = f"{last.detail.partition(_MORE)[0]}{_MORE}{more:,} more in this payload)"
         packet = self.packets.packet(self.position)
         kept = packet.payload[:MAX_KEPT_PAYLOAD]
-        of_packet.append(Rejected(packet.topic, word, detail, kept, packet.arrival, self.position))
+        of_packet.append(
+            Rejected(
+                packet.topic,
+                word,
+                detail,
+                kept,
+                packet.arrival,
+                self.position,
+                truncated=len(kept) < len(packet.payload),
+                retained=packet.retained,
+                resubmitted=packet.resubmitted,
+            )
+        )
 
     def in_order(self) -> tuple[Rejected, ...]:
         """Return what was refused so far, packet by packet."""

@@ -189,7 +189,7 @@ class TelemetryReader:
             raise Unusable(
                 QuarantineReason.RETAINED_WITHOUT_TIME, "retained and without ts: it may be of any age"
             )
-        return self._senders.date(sender, packets.dates.get(position, arrival))
+        return arrival if position in packets.resubmitted else self._senders.date(sender, arrival)
 
     # Messages to columns
 

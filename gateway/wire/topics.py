@@ -99,6 +99,20 @@ def is_filter(text: str) -> bool:
     return bool(text) and whole and "#" not in levels[:-1]
 
 
+def pattern_of(topic_filter: str) -> str:
+    r"""Return the regular expression that takes what an MQTT filter takes, in Python and in SQL.
+
+    >>> pattern_of("fw/acme/+/#")
+    '^fw/acme/[^/]*(/.*)?\\Z'
+    """
+    if topic_filter == "#":
+        return "^"
+    levels = ["[^/]*" if level == "+" else re.escape(level) for level in topic_filter.split("/")]
+    if topic_filter.endswith("/#"):
+        return f"^{'/'.join(levels[:-1])}(/.*)?\\Z"
+    return f"^{'/'.join(levels)}\\Z"
+
+
 def matches(pattern: str, topic: str) -> bool:
     """Say whether a topic falls under a filter (MQTT 3.1.1, 4.7); ``$SYS`` never under a wildcard."""
     wanted, levels = pattern.split("/"), topic.split("/")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ import pytest
 
 from gateway.errors import StoreUnavailableError, UserError
 from gateway.history.duckdb_store import DuckDbHistory
+from gateway.ports import Notice
 from rules.batch import ReadingBatch
 from rules.symbols import DeviceId, Symbols
 
@@ -50,8 +52,10 @@ def times_of(history: DuckDbHistory) -> list[int]:
 
 APPEND_FOREVER = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from gateway.history.duckdb_store import DuckDbHistory
+from gateway.ports import Notice
 from rules.symbols import Symbols
 from test_history_faults import messages
 
@@ -267,8 +271,10 @@ def test_reading_goes_on_while_another_thread_appends(tmp_path: Path) -> None:
 
 HOLD_OPEN = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from gateway.history.duckdb_store import DuckDbHistory
+from gateway.ports import Notice
 
 history = DuckDbHistory(Path(sys.argv[1]), keep_free=0)
 print("open", flush=True)
@@ -354,8 +360,33 @@ def test_another_schema_version_says_which(tmp_path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("UPDATE forewarn_history SET version = 99")
     for attempt in (DuckDbHistory, DuckDbHistory.open_readonly):
-        with pytest.raises(UserError, match="expected a history of schema version 1, found 99"):
+        with pytest.raises(UserError, match="expected a history of schema version 2, found 99"):
             attempt(path)
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "h.duckdb"
+    history = DuckDbHistory(path, keep_free=0)
+    symbols = Symbols()
+    device = symbols.devices.intern(DEVICE)
+    history.append(symbols, messages(symbols, 7, 2), [Notice("facts", 1, device, 8, {"model": "M1"})])
+    history.close()
+    with duckdb.connect(str(path)) as connection:  # what the second version added
+        connection.execute("ALTER TABLE readings DROP COLUMN retained")
+        connection.execute("ALTER TABLE notices DROP COLUMN retained")
+        connection.execute("UPDATE forewarn_history SET version = 1")
+    with pytest.raises(UserError, match="has schema version 1, expected 2: start the gateway once"):
+        DuckDbHistory.open_readonly(path)
+    history = DuckDbHistory(path, keep_free=0)
+    later = replace(messages(symbols, 9, 1), retained=np.array([True]))
+    history.append(symbols, later, [Notice("facts", 1, device, 9, {"model": "M2"}, retained=True)])
+    history.close()
+    history = DuckDbHistory.open_readonly(path)
+    inbound, _ = history.since(Symbols(), 0, 100)
+    history.close()
+    assert inbound.readings.ts.tolist() == [7, 8, 9]
+    assert inbound.readings.retained.tolist() == [False, False, True]
+    assert [(n.body["model"], n.retained) for n in inbound.notices] == [("M1", False), ("M2", True)]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Said:
     values: tuple[tuple[str, Value], ...] = ()
     kind: NoticeKind | None = None
     body: str = ""
+    retained: bool = False
 
 
 def batch_of(symbols: Symbols, said: list[Said]) -> tuple[ReadingBatch, list[Notice]]:
@@ -40,9 +41,10 @@ def batch_of(symbols: Symbols, said: list[Said]) -> tuple[ReadingBatch, list[Not
     for one in said:
         device = symbols.devices.intern(one.device)
         if one.kind is None:
-            builder.add(device, one.ts, one.arrival, dict(one.values))
+            builder.add(device, one.ts, one.arrival, dict(one.values), retained=one.retained)
         else:
-            notices.append(Notice(one.kind, len(builder), device, one.arrival, {"body": one.body}))
+            body: dict[str, object] = {"body": one.body}
+            notices.append(Notice(one.kind, len(builder), device, one.arrival, body, one.retained))
     return builder.build(), notices
 
 
@@ -59,7 +61,8 @@ def said_in(symbols: Symbols, inbound: Inbound) -> list[Said]:
         while notices and notices[0].position == row:
             notice = notices.pop(0)
             device = symbols.devices[notice.device]
-            told.append(Said(device, 0, notice.arrival, (), notice.kind, str(notice.body["body"])))
+            body = str(notice.body["body"])
+            told.append(Said(device, 0, notice.arrival, (), notice.kind, body, notice.retained))
         if row < len(readings):
             told.append(
                 Said(
@@ -67,6 +70,7 @@ def said_in(symbols: Symbols, inbound: Inbound) -> list[Said]:
                     int(readings.ts[row]),
                     int(readings.arrival[row]),
                     tuple(values[row]),
+                    retained=bool(readings.retained[row]),
                 )
             )
     assert not notices
@@ -117,6 +121,7 @@ telemetry = st.builds(
     ts=st.integers(0, 5).map(lambda n: n * 400_000),
     arrival=st.integers(0, 253_402_300_799_999),
     values=st.dictionaries(st.sampled_from(KEYS), values, max_size=4).map(lambda d: tuple(d.items())),
+    retained=st.booleans(),
 )
 notice = st.builds(
     Said,
@@ -125,6 +130,7 @@ notice = st.builds(
     arrival=st.integers(0, 253_402_300_799_999),
     kind=st.sampled_from(["facts", "status", "reply"]),
     body=texts,
+    retained=st.booleans(),
 )
 batches = st.lists(st.lists(telemetry | notice, max_size=8), max_size=5)
 

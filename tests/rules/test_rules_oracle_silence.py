@@ -40,6 +40,7 @@ words = st.one_of(
         st.sampled_from([0, 1, 3, 12, -2]),
         st.sampled_from([0, 1, 3, 6, 12, 30]),
         st.dictionaries(keys, st.sampled_from([0.0, 2.0, None]), max_size=3),
+        st.sampled_from([False, False, True]),
     ),
     st.tuples(st.sampled_from(DEVICES), st.sampled_from([{"model": "M1"}, {"model": "N2"}])),
 )
@@ -67,4 +68,19 @@ def test_the_word_that_ends_a_silence_ends_it(tmp_path, cuts):
     assert [(f[0], f[1]) for f in run_engine(ruleset, story, cuts)] == [
         ("suspected", 2006 * MINUTE),
         ("cleared", 1021 * MINUTE),
+    ]
+
+
+@pytest.mark.parametrize("cuts", [set(), {0}, {0, 1}])
+def test_what_a_broker_had_kept_ends_no_silence(tmp_path, cuts):
+    rule = {"fault": "x.y", "when": "absent(cpu.load, 5m)", "for_devices": {"class": "server"}}
+    ruleset = write_pack(tmp_path, [rule])
+    words = [
+        (DEVICES[0], 1, 1, {"cpu.load": 1.0}),
+        (DEVICES[0], 20, 20, {"cpu.load": 1.0}, True),
+        (DEVICES[0], 5, 5, {"cpu.load": 1.0}),
+    ]
+    assert [(f[0], f[1]) for f in run_engine(ruleset, list(told(words)), cuts)] == [
+        ("suspected", 2006 * MINUTE),
+        ("cleared", 1026 * MINUTE),
     ]

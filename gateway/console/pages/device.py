@@ -104,12 +104,16 @@ def _draw_headline(record: DeviceRecord) -> None:
     with box("div", "title"):
         text("h1", record.id.device)
         text("span", online["text"], f"chip {online['tone']}")
+        if record.reconnects:
+            text("span", "reconnecting", "chip reconnecting")
     with box("p", "lead"):
         model = record.facts.get("model")
         kind = upper_first(class_words(record.id.device_class))
         text("span", f"{kind} {model or ''} of {record.id.tenant}, last heard ".replace("  ", " "))
         Time(record.last_seen)
         text("span", ".")
+        if record.reconnects:
+            text("span", f" It came online {record.reconnects} times within the last minute.")
 
 
 def _draw_facts(facts: dict[str, object]) -> None:

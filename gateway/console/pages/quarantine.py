@@ -1,11 +1,21 @@
 """What could not be used, each with its reason: nothing is dropped in silence."""
 
+from dataclasses import dataclass
+
+from gateway.console.filters import Change, choice, keep_address, search
 from gateway.console.frame import Desk, frame
+from gateway.console.links import with_filters
+from gateway.console.live import Live
 from gateway.console.parts import Row, Sheet, box, column, text
 from gateway.console.words import words_of
 from gateway.ports import Page, Quarantined
+from gateway.wire.reasons import QuarantineReason
+from gateway.wire.topics import is_filter
+from rules.times import parse_duration
 
 PAGE_SIZE = 200
+REASONS = tuple(reason.value for reason in QuarantineReason)
+SPANS = ("1h", "24h", "7d")
 
 COLUMNS = (
     column("arrival", "Arrived"),
@@ -16,22 +26,77 @@ COLUMNS = (
 )
 
 
-async def quarantine_page(desk: Desk) -> None:
+@dataclass
+class Filters:
+    """What the reader chose; ``""`` is everything. `topic` is an MQTT filter, `since` a span up to now."""
+
+    reason: str = ""
+    topic: str = ""
+    since: str = ""
+
+
+async def quarantine_page(desk: Desk, filters: Filters) -> None:
     """Build the list of what could not be used."""
+    if filters.reason not in REASONS:
+        filters.reason = ""
+    if filters.since not in SPANS:
+        filters.since = ""
     async with frame(desk, "quarantine", "Quarantine") as live:
         with box("div", "head"):
             text("h1", "Quarantine")
             summary = text("p", "", "summary")
-        sheet = Sheet(
-            COLUMNS, label="Quarantine", empty="Nothing is in quarantine: every message could be used."
-        )
+            box("div", "spread")
+            _filter_bar(filters, live)
+        sheet = Sheet(COLUMNS, label="Quarantine")
 
         def show(page: Page[Quarantined]) -> None:
             shown = f"the newest {len(page.items)}" if page.next else str(len(page.items))
             summary.set_text(f"{shown}, kept with the reason" if page.items else "")
-            sheet.show([_row(row) for row in page.items])
+            sheet.show([_row(row) for row in page.items], empty=_empty(filters))
 
-        await live.watch(lambda: desk.queries.quarantine(limit=PAGE_SIZE), show)
+        await live.watch(lambda: _ask(desk, filters), show)
+
+
+def _filter_bar(filters: Filters, live: Live) -> None:
+    def keep(name: str) -> Change:
+        async def change(value: str) -> None:
+            setattr(filters, name, value.strip())
+            keep_address(with_filters("/quarantine", **vars(filters)))
+            await live.look()
+
+        return change
+
+    with box("div", "filters"):
+        reasons = [("", "all"), *((reason, words_of(reason)) for reason in REASONS)]
+        choice("Reason", reasons, filters.reason, keep("reason"))
+        spans = [("", "ever"), *((span, f"last {span}") for span in SPANS)]
+        choice("Arrived", spans, filters.since, keep("since"))
+        search("Topic", filters.topic, "fw/acme/#", keep("topic"))
+
+
+def _ask(desk: Desk, filters: Filters) -> Page[Quarantined]:
+    if filters.topic and not is_filter(filters.topic):
+        return Page([])
+    return desk.queries.quarantine(
+        reason=filters.reason or None,
+        topic=filters.topic or None,
+        since=desk.queries.now() - parse_duration(filters.since) if filters.since else None,
+        limit=PAGE_SIZE,
+    )
+
+
+def _empty(filters: Filters) -> str:
+    if filters.topic and not is_filter(filters.topic):
+        return "This is no MQTT topic filter: + stands for one level, # at the end for all that follow."
+    if any(vars(filters).values()):
+        return "Nothing in quarantine is like this."
+    return "Nothing is in quarantine: every message could be used."
+
+
+def _retry_words(row: Quarantined) -> str:
+    if row.retry_requested_at is None:
+        return ""
+    return "retried" if row.retried_at is not None else "waits to be retried"
 
 
 def _row(row: Quarantined) -> Row:
@@ -41,12 +106,12 @@ def _row(row: Quarantined) -> Row:
         "key": str(row.number),
         "cells": {
             "arrival": {"ms": message.arrival},
-            "reason": {"text": words_of(message.reason)},
+            "reason": {"text": words_of(message.reason), "sub": _retry_words(row)},
             "detail": {"text": message.detail},
             "topic": {"text": message.topic, "tone": "code"},
             "payload": {
                 "text": "",
-                "summary": f"{size:,} bytes",
+                "summary": f"the first {size:,} bytes" if message.truncated else f"{size:,} bytes",
                 "details": message.payload.decode("utf-8", errors="replace"),
             },
         },
