@@ -93,9 +93,9 @@ async def test_a_fix_makes_readings_of_it_dated_by_their_first_arrival(ledger, g
 
 async def test_what_goes_in_again_is_no_sign_of_life(ledger, gateway):
     story = gateway.story
-    story.publish(NAME, "status", {"online": False})
     story.publish(NAME, "facts", {"model": "M2", "components": {"sda": {"serial": "new"}}})
     story.reads(NAME, {"cpu.load": 1})
+    story.publish(NAME, "status", {"online": False})
     heard, before = story.clock, story.clock - 3_600_000
     old = {"model": "M1", "firmware": "1", "components": {"sda": {"serial": "old", "model": "D"}}}
     ledger.commit(

@@ -129,3 +129,13 @@ def test_a_kept_value_is_as_old_as_it_says(tmp_path):
     story.publish(NAME, "telemetry", {"ts": old, "values": {"cpu.temperature": 99}}, retained=True)
     story.passes("11m")
     assert story.events == [], "it was hot three days ago, which says nothing of now"
+
+
+def test_who_speaks_after_the_last_will_is_back_without_saying_so(tmp_path):
+    story = Story(ruleset(tmp_path, SILENT))
+    story.reads(NAME, {"cpu.load": 1})
+    status(story, False)
+    assert story.ledger.device(SERVER).online is False
+    story.passes("1m")
+    story.reads(NAME, {"cpu.load": 1})
+    assert story.ledger.device(SERVER).online is True

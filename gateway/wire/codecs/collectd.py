@@ -52,6 +52,8 @@ class Collectd(Codec):
     does, free / (free + used): what is reserved for root stands on neither side.
     """
 
+    NEEDS_TOPIC = True
+
     def __init__(self, signals: SignalMap, options: Mapping[str, object] | None = None) -> None:
         super().__init__(signals, options)
         self._halves: OrderedDict[tuple[str, str], tuple[str, str, float]] = OrderedDict()

@@ -31,6 +31,8 @@ class Glances(Codec):
     was said to be offline mean that it is back.
     """
 
+    NEEDS_TOPIC = True
+
     OPTIONS = frozenset({"prefix"})
 
     def __init__(self, signals: SignalMap, options: Mapping[str, object] | None = None) -> None:

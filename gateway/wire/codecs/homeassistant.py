@@ -42,6 +42,8 @@ class HomeAssistant(Codec):
         bare: values are read where no announcement names them, too.
     """
 
+    NEEDS_TOPIC = True
+
     OPTIONS = frozenset({"prefix", "device_level", "presence", "commands", "bare"})
 
     def __init__(self, signals: SignalMap, options: Mapping[str, object] | None = None) -> None:

@@ -39,6 +39,8 @@ class Homie(Codec):
         base: first level of their topics, ``homie`` when left out.
     """
 
+    NEEDS_TOPIC = True
+
     OPTIONS = frozenset({"base"})
 
     def __init__(self, signals: SignalMap, options: Mapping[str, object] | None = None) -> None:

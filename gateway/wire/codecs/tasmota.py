@@ -31,6 +31,8 @@ class Tasmota(Codec):
         zone: the devices' time zone, as ``Europe/Berlin``.
     """
 
+    NEEDS_TOPIC = True
+
     OPTIONS = frozenset({"zone"})
 
     def __init__(self, signals: SignalMap, options: Mapping[str, object] | None = None) -> None:

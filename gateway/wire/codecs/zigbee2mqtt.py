@@ -38,6 +38,8 @@ class Zigbee2Mqtt(Codec):
         base: first levels of its topics, ``zigbee2mqtt`` when left out.
     """
 
+    NEEDS_TOPIC = True
+
     OPTIONS = frozenset({"base"})
 
     def __init__(self, signals: SignalMap, options: Mapping[str, object] | None = None) -> None:
