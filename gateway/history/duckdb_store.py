@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from gateway.history.file import MIB, HistoryFile
+from gateway.history.layouts import Layouts
 from gateway.history.names import Names
-from gateway.history.rows import inbound, notice_rows, number_messages, reading_rows
+from gateway.history.rows import Stored, inbound, message_rows, notice_rows, number_messages
 from gateway.ports import Inbound, Notice, StoredReading
 from rules.batch import Bool, Int32, Int64, Kind, ReadingBatch, Value
 from rules.symbols import Channel, DeviceId, Symbols
@@ -27,27 +28,33 @@ _NEVER = int(np.iinfo(np.int64).min)
 _FOREVER = int(np.iinfo(np.int64).max)
 
 _ASKED_AND_STORED = """
-SELECT DISTINCT place FROM readings JOIN asked USING (device, channel, ts) WHERE ts BETWEEN $first AND $last
+SELECT DISTINCT place FROM messages JOIN asked USING (device, ts) JOIN layouts ON number = layout
+WHERE ts BETWEEN $first AND $last AND list_contains(channels, channel)
 """
 
 _NEWEST_SINCE = """
-SELECT device, max(ts) AS ts FROM readings JOIN strangers USING (device) WHERE ts >= ? GROUP BY device
+SELECT device, max(ts) AS ts FROM messages JOIN strangers USING (device) WHERE ts >= ? GROUP BY device
 """
 
 _LAST_SEQUENCE = """
-SELECT greatest((SELECT max(sequence) FROM readings), (SELECT max(sequence) FROM notices), 0)
+SELECT greatest((SELECT max(sequence) FROM messages), (SELECT max(sequence) FROM notices), 0)
 """
 
-_READINGS_BETWEEN = "SELECT * FROM readings WHERE sequence > ? AND sequence <= ? ORDER BY sequence, item"
+_MESSAGES_BETWEEN = "SELECT * FROM messages WHERE sequence > ? AND sequence <= ? ORDER BY sequence"
 _NOTICES_BETWEEN = "SELECT * FROM notices WHERE sequence > ? AND sequence <= ? ORDER BY sequence"
 
 _TELEMETRY = """
-WITH once AS (
-    SELECT ts, readings.channel, signal, component, readings.kind, value, text, arrival
-    FROM readings JOIN channels ON channels.number = readings.channel
+WITH mine AS (
+    SELECT sequence, ts, arrival, channels, "values", kinds, texts,
+        unnest(range(1, len(channels) + 1)) AS item
+    FROM messages JOIN layouts ON number = layout
     WHERE device = $device AND ts >= $start AND ts < $end
-        AND ($signal IS NULL OR signal = $signal) AND ($component IS NULL OR component = $component)
-    QUALIFY row_number() OVER (PARTITION BY ts, readings.channel ORDER BY sequence, item) = 1
+), once AS (
+    SELECT ts, mine.channels[item] AS channel, signal, component, coalesce(kinds[item], 0) AS kind,
+        "values"[item] AS value, texts[item] AS text, arrival
+    FROM mine JOIN channels ON channels.number = mine.channels[item]
+    WHERE ($signal IS NULL OR signal = $signal) AND ($component IS NULL OR component = $component)
+    QUALIFY row_number() OVER (PARTITION BY ts, mine.channels[item] ORDER BY sequence, item) = 1
 )
 SELECT ts, signal, component, kind, value, text, arrival FROM once
 QUALIFY row_number() OVER (PARTITION BY channel, ts // $step ORDER BY ts DESC) = 1
@@ -108,6 +115,7 @@ class DuckDbHistory:
         self._file = file
         self._devices: Names[DeviceId] = Names()
         self._channels: Names[Channel] = Names()
+        self._layouts = Layouts()
         self._sequence = 0  # the last number that stands in the file
         self._newest = _NEVER  # the largest ts that this process appended
         try:
@@ -125,7 +133,10 @@ class DuckDbHistory:
         for row in cursor.execute("SELECT signal, component FROM channels ORDER BY number").fetchall():
             self._channels.stored.intern(Channel(*row))
         self._devices.mark_saved()
+        for _, channels in cursor.execute("SELECT number, channels FROM layouts ORDER BY number").fetchall():
+            self._layouts.stored.intern(tuple(channels))
         self._channels.mark_saved()
+        self._layouts.mark_saved()
         # [device in the file] no reading of the device is newer; _FOREVER until it was looked up
         self._latest: Int64 = np.full(self._devices.saved, _FOREVER, dtype=np.int64)
         for (last,) in cursor.execute(_LAST_SEQUENCE).fetchall():
@@ -145,6 +156,7 @@ class DuckDbHistory:
             self._sequence = self._numbered
             self._devices.mark_saved()
             self._channels.mark_saved()
+            self._layouts.mark_saved()
             self._latest = _grown(self._latest, self._devices.saved)
             speakers = self._devices.to_file(symbols.devices, readings.device, add=False)
             np.maximum.at(self._latest, speakers, readings.ts)
@@ -188,11 +200,12 @@ class DuckDbHistory:
         with self._file.reading() as cursor:
             while True:
                 start, end = end, min(end + max(limit, 1), last)
-                readings: pa.Table = cursor.sql(_READINGS_BETWEEN, params=[start, end]).to_arrow_table()
+                messages: pa.Table = cursor.sql(_MESSAGES_BETWEEN, params=[start, end]).to_arrow_table()
                 notices: pa.Table = cursor.sql(_NOTICES_BETWEEN, params=[start, end]).to_arrow_table()
                 # Numbers of failed appends are nobody's: a window may be empty before the end.
-                if len(readings) or len(notices) or end == last:
-                    return inbound(symbols, readings, notices, self._devices, self._channels), end
+                if len(messages) or len(notices) or end == last:
+                    stored = Stored(self._devices, self._channels, self._layouts)
+                    return inbound(symbols, messages, notices, stored), end
 
     def telemetry(
         self,
@@ -248,14 +261,16 @@ class DuckDbHistory:
         self._numbered += len(readings) + len(notices)
         device = self._devices.to_file(symbols.devices, readings.device, add=True)
         channel = self._channels.to_file(symbols.channels, readings.channel, add=True)
+        layout = self._layouts.to_file(readings.message, channel, len(readings))
         speakers = np.array([notice.device for notice in notices], dtype=np.int32)
         speaker = self._devices.to_file(symbols.devices, speakers, add=True)
         for statement, incoming in (
             ("INSERT INTO devices SELECT * FROM incoming", self._devices.unsaved_rows(DeviceId._fields)),
             ("INSERT INTO channels SELECT * FROM incoming", self._channels.unsaved_rows(Channel._fields)),
+            ("INSERT INTO layouts SELECT * FROM incoming", self._layouts.unsaved_rows()),
             (
-                "INSERT INTO readings SELECT * FROM incoming",
-                reading_rows(symbols, readings, of_messages, device, channel),
+                "INSERT INTO messages SELECT * FROM incoming",
+                message_rows(symbols, readings, of_messages, device, layout),
             ),
             ("INSERT INTO notices SELECT * FROM incoming", notice_rows(notices, of_notices, speaker)),
         ):
@@ -264,10 +279,11 @@ class DuckDbHistory:
 
     def _discard_unacknowledged(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Take out what a commit that was reported as failed may have left behind."""
-        connection.execute("DELETE FROM readings WHERE sequence > ?", [self._sequence])
+        connection.execute("DELETE FROM messages WHERE sequence > ?", [self._sequence])
         connection.execute("DELETE FROM notices WHERE sequence > ?", [self._sequence])
         connection.execute("DELETE FROM devices WHERE number >= ?", [self._devices.saved])
         connection.execute("DELETE FROM channels WHERE number >= ?", [self._channels.saved])
+        connection.execute("DELETE FROM layouts WHERE number >= ?", [self._layouts.saved])
 
     def _learn_latest(self, cursor: duckdb.DuckDBPyConnection, device: Int32, first: int) -> None:
         """Learn when devices that were stored before this process began were heard last.

@@ -1,20 +1,31 @@
 """Batches to the rows of the file and back; pure, so that its laws can be tested without a file.
 
-Every message, telemetry or notice, has one running number, its sequence. Readings are rows with the sequence
-of their message. A message that brought no reading leaves one marker row without a channel, because time
-passes for a lane when its device speaks.
+Every message, telemetry or notice, has one running number, its sequence. A message is one row, with its
+values as a list and the number of its layout, which says whose they are; also one that brought no reading,
+because time passes for a lane when its device speaks.
 """
 
 import json
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from gateway.history.layouts import Layouts
 from gateway.history.names import Names
 from gateway.ports import Inbound, Notice
-from rules.batch import Bool, Int32, Int64, Kind, ReadingBatch
+from rules.batch import Bool, Float64, Int32, Int64, Kind, ReadingBatch
 from rules.symbols import Channel, DeviceId, Symbols
+
+
+class Stored(NamedTuple):
+    """What a file calls devices, channels and lists of channels."""
+
+    devices: Names[DeviceId]
+    channels: Names[Channel]
+    layouts: Layouts
 
 
 def number_messages(first: int, messages: int, notices: Sequence[Notice]) -> tuple[Int64, Int64]:
@@ -32,45 +43,61 @@ def number_messages(first: int, messages: int, notices: Sequence[Notice]) -> tup
     return of_messages, of_notices
 
 
-def reading_rows(
-    symbols: Symbols, readings: ReadingBatch, sequences: Int64, device: Int32, channel: Int32
+def message_rows(
+    symbols: Symbols, readings: ReadingBatch, sequences: Int64, device: Int32, layout: Int32
 ) -> pa.Table:
-    """Return the rows of table ``readings``.
+    """Return the rows of table ``messages``.
 
     Args:
         symbols: where the texts of the readings stand.
         readings: M messages, R readings.
         sequences: [M] the messages' numbers.
         device: [M] the file's numbers of the devices.
-        channel: [R] the file's numbers of the channels.
+        layout: [M] the file's numbers of the layouts.
     """
-    message = readings.message
-    silent = np.setdiff1d(np.arange(len(readings), dtype=np.int32), message)
-    row = np.concatenate([message, silent])
-    markers = len(silent)
-    is_marker = np.zeros(len(row), dtype=np.bool_)
-    is_marker[len(message) :] = True
-    item = np.arange(len(message), dtype=np.int32) - np.searchsorted(message, message).astype(np.int32)
-    kind = np.concatenate([readings.kind, np.zeros(markers, dtype=np.int8)])
-    value = np.concatenate([readings.value, np.zeros(markers)])
-    wordless = is_marker | (kind == Kind.TEXT) | (kind == Kind.UNKNOWN)
+    count = len(readings)
+    sizes = np.bincount(readings.message, minlength=count)
+    begins = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    kind = readings.kind
+    special = np.flatnonzero(kind != Kind.NUMBER)
+    is_text = kind == Kind.TEXT
+    wordless = is_text | (kind == Kind.UNKNOWN) if len(special) else None
     return pa.table(
         {
-            "sequence": sequences[row],
-            "item": np.concatenate([item, np.zeros(markers, dtype=np.int32)]),
-            "device": device[row],
-            "channel": pa.array(np.concatenate([channel, np.zeros(markers, dtype=np.int32)]), mask=is_marker),
-            "ts": readings.ts[row],
-            "arrival": readings.arrival[row],
-            "value": pa.array(value, mask=wordless, from_pandas=False),
-            "text": _texts(symbols, value, kind == Kind.TEXT),
-            "kind": pa.array(kind, mask=is_marker),
-            "retained": readings.retained[row],
+            "sequence": sequences,
+            "device": device,
+            "ts": readings.ts,
+            "arrival": readings.arrival,
+            "retained": readings.retained,
+            "layout": layout,
+            "values": _lists(begins, pa.array(readings.value, mask=wordless, from_pandas=False)),
+            "kinds": _lists_of_some(begins, readings.message[special], count, pa.array(kind)),
+            "texts": _lists_of_some(
+                begins,
+                readings.message[is_text] if len(special) else special,
+                count,
+                _texts(symbols, readings.value, is_text),
+            ),
         }
     )
 
 
-def _texts(symbols: Symbols, value: np.ndarray[tuple[int], np.dtype[np.float64]], is_text: Bool) -> pa.Array:
+def _lists(begins: Int32, items: pa.Array) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(begins), items)
+
+
+def _lists_of_some(
+    begins: Int32, message: npt.NDArray[np.signedinteger[Any]], count: int, items: pa.Array
+) -> pa.Array:
+    """Return a column with the items of those messages that are named, null for the others."""
+    if not len(message):
+        return pa.nulls(count, pa.list_(items.type))
+    absent = np.ones(count, dtype=np.bool_)
+    absent[message] = False
+    return pa.ListArray.from_arrays(pa.array(begins), items, mask=pa.array(absent))
+
+
+def _texts(symbols: Symbols, value: Float64, is_text: Bool) -> pa.Array:
     """Return a column with the text of each reading that is one, null elsewhere."""
     if not is_text.any():
         return pa.nulls(len(value), pa.string())
@@ -97,41 +124,52 @@ def notice_rows(notices: Sequence[Notice], sequences: Int64, device: Int32) -> p
 
 def inbound(
     symbols: Symbols,
-    readings: pa.Table,
+    messages: pa.Table,
     notices: pa.Table,
-    devices: Names[DeviceId],
-    channels: Names[Channel],
+    stored: Stored,
 ) -> Inbound:
     """Return what was kept, as it was taken in, with the numbers of `symbols`.
 
     Args:
         symbols: the caller's tables; devices, channels and texts are interned as they occur.
-        readings: rows of table ``readings`` in order of sequence and item.
+        messages: rows of table ``messages`` in order of sequence.
         notices: rows of table ``notices`` in order of sequence.
-        devices: the file's numbers of devices.
-        channels: the file's numbers of channels.
+        stored: the file's numbers.
     """
-    sequence = _column(readings, "sequence")
-    sequences, first, message = np.unique(sequence, return_index=True, return_inverse=True)
-    spoken = readings["channel"].is_valid().to_numpy()
-    kept = readings.filter(pa.array(spoken))
-    kind = _column(kept, "kind").astype(np.int8)
-    value = kept["value"].fill_null(float("nan")).to_numpy()
+    sequences = _column(messages, "sequence")
+    channel, sizes = stored.layouts.channels(_column(messages, "layout"))
+    value = _items(messages, "values", sizes).fill_null(float("nan")).to_numpy(zero_copy_only=False)
+    kind = _items(messages, "kinds", sizes).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int8)
     is_text = kind == Kind.TEXT
     if is_text.any():
         value = value.copy()
-        value[is_text] = [symbols.texts.intern(text) for text in kept["text"].to_numpy()[is_text]]
+        texts = _items(messages, "texts", sizes).to_numpy(zero_copy_only=False)
+        value[is_text] = [symbols.texts.intern(text) for text in texts[is_text]]
     batch = ReadingBatch(
-        device=devices.from_file(symbols.devices, _column(readings, "device")[first]),
-        ts=_column(readings, "ts")[first],
-        arrival=_column(readings, "arrival")[first],
-        message=message[spoken].astype(np.int32),
-        channel=channels.from_file(symbols.channels, _column(kept, "channel")),
+        device=stored.devices.from_file(symbols.devices, _column(messages, "device")),
+        ts=_column(messages, "ts"),
+        arrival=_column(messages, "arrival"),
+        message=np.repeat(np.arange(len(sequences), dtype=np.int32), sizes),
+        channel=stored.channels.from_file(symbols.channels, channel),
         value=value,
         kind=kind,
-        retained=_column(readings, "retained")[first].astype(np.bool_),
+        retained=_column(messages, "retained").astype(np.bool_),
     )
-    return Inbound(readings=batch, notices=tuple(_notices(symbols, notices, sequences, devices)))
+    return Inbound(readings=batch, notices=tuple(_notices(symbols, notices, sequences, stored.devices)))
+
+
+def _items(messages: pa.Table, name: str, sizes: Int64) -> pa.Array:
+    """Return the items of a column of lists one after the other; those of a null are nulls."""
+    column = messages[name].combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    present = column.is_valid().to_numpy(zero_copy_only=False)
+    items = column.flatten()  # those of nulls are not among them
+    if present.all():
+        return items
+    owners = np.repeat(present, sizes)
+    index = np.cumsum(owners) - 1
+    return items.take(pa.array(np.where(owners, index, 0), mask=~owners))
 
 
 def _notices(symbols: Symbols, rows: pa.Table, sequences: Int64, devices: Names[DeviceId]) -> list[Notice]:

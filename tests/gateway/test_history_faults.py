@@ -217,7 +217,7 @@ def test_nothing_is_taken_below_the_room_that_is_kept_back(small_disk: Path) -> 
 def test_no_commit_checkpoints_by_itself(tmp_path: Path) -> None:
     history = DuckDbHistory(tmp_path / "h.duckdb", keep_free=0, checkpoint_bytes=1 << 40)
     symbols = Symbols()
-    for first in range(0, 200_000, 20_000):
+    for first in range(0, 400_000, 20_000):
         history.append(symbols, messages(symbols, first, 20_000), ())
     duckdbs_own_threshold = 16 * MIB
     assert (tmp_path / "h.duckdb.wal").stat().st_size > duckdbs_own_threshold
@@ -231,7 +231,7 @@ def test_after_a_fatal_error_the_file_is_opened_anew(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError), history._file.reading():
         raise duckdb.FatalException("FATAL Error: invalidated\nhint")
     # Rows of a commit that was reported as failed and had reached the log all the same.
-    ghost = "INSERT INTO readings SELECT sequence + 10, * EXCLUDE (sequence) FROM readings"
+    ghost = "INSERT INTO messages SELECT sequence + 10, * EXCLUDE (sequence) FROM messages"
     history._file._connection.execute(ghost)
     assert history.known(symbols, messages(symbols, 9, 2)) == [True, True, False, False]
     assert times_of(history) == list(range(10))
@@ -360,33 +360,58 @@ def test_another_schema_version_says_which(tmp_path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("UPDATE forewarn_history SET version = 99")
     for attempt in (DuckDbHistory, DuckDbHistory.open_readonly):
-        with pytest.raises(UserError, match="expected a history of schema version 2, found 99"):
+        with pytest.raises(UserError, match="expected a history of schema version 3, found 99"):
             attempt(path)
+
+
+#: The tables of the first version, with a message of two readings, one of a text and an unknown, one of none.
+FIRST_VERSION = """
+CREATE TABLE devices (number INTEGER, tenant VARCHAR, class VARCHAR, device VARCHAR);
+CREATE TABLE channels (number INTEGER, signal VARCHAR, component VARCHAR);
+CREATE TABLE readings (sequence BIGINT, item INTEGER, device INTEGER, channel INTEGER, ts BIGINT,
+    arrival BIGINT, value DOUBLE, text VARCHAR, kind TINYINT);
+CREATE TABLE notices (sequence BIGINT, device INTEGER, arrival BIGINT, kind VARCHAR, body VARCHAR);
+CREATE TABLE forewarn_history (version INTEGER);
+CREATE VIEW telemetry AS SELECT * FROM readings;
+INSERT INTO forewarn_history VALUES (1);
+INSERT INTO devices VALUES (0, 'acme', 'server', 'srv-1');
+INSERT INTO channels VALUES (0, 'fan.rpm', '0'), (1, 'psu.ok', ''), (2, 'error.code', '');
+INSERT INTO readings VALUES (1, 0, 0, 0, 7, 70, 4200, NULL, 0), (1, 1, 0, 1, 7, 70, 1, NULL, 1),
+    (3, 0, 0, 2, 8, 80, NULL, 'E18', 2), (3, 1, 0, 0, 8, 80, NULL, NULL, 3),
+    (4, 0, 0, NULL, 9, 90, NULL, NULL, NULL);
+INSERT INTO notices VALUES (2, 0, 75, 'facts', '{"model": "M1"}');
+"""
 
 
 def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "h.duckdb"
-    history = DuckDbHistory(path, keep_free=0)
-    symbols = Symbols()
-    device = symbols.devices.intern(DEVICE)
-    history.append(symbols, messages(symbols, 7, 2), [Notice("facts", 1, device, 8, {"model": "M1"})])
-    history.close()
-    with duckdb.connect(str(path)) as connection:  # what the second version added
-        connection.execute("ALTER TABLE readings DROP COLUMN retained")
-        connection.execute("ALTER TABLE notices DROP COLUMN retained")
-        connection.execute("UPDATE forewarn_history SET version = 1")
-    with pytest.raises(UserError, match="has schema version 1, expected 2: start the gateway once"):
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(FIRST_VERSION)
+    with pytest.raises(UserError, match="has schema version 1, expected 3: start the gateway once"):
         DuckDbHistory.open_readonly(path)
-    history = DuckDbHistory(path, keep_free=0)
-    later = replace(messages(symbols, 9, 1), retained=np.array([True]))
+    history, symbols = DuckDbHistory(path, keep_free=0), Symbols()
+    device = symbols.devices.intern(DeviceId("acme", "server", "srv-1"))
+    later = replace(messages(symbols, 10, 1), retained=np.array([True]))
     history.append(symbols, later, [Notice("facts", 1, device, 9, {"model": "M2"}, retained=True)])
+    told = history.telemetry(DeviceId("acme", "server", "srv-1"), end=10)
+    assert [(r.ts, r.signal, r.component, r.value) for r in told] == [
+        (7, "fan.rpm", "0", 4200.0),
+        (7, "psu.ok", "", True),
+        (8, "error.code", "", "E18"),
+        (8, "fan.rpm", "0", None),
+    ]
     history.close()
     history = DuckDbHistory.open_readonly(path)
     inbound, _ = history.since(Symbols(), 0, 100)
     history.close()
-    assert inbound.readings.ts.tolist() == [7, 8, 9]
-    assert inbound.readings.retained.tolist() == [False, False, True]
-    assert [(n.body["model"], n.retained) for n in inbound.notices] == [("M1", False), ("M2", True)]
+    assert inbound.readings.ts.tolist() == [7, 8, 9, 10]
+    assert inbound.readings.message.tolist() == [0, 0, 1, 1, 3, 3]
+    assert inbound.readings.kind.tolist() == [0, 1, 2, 3, 0, 0]
+    assert inbound.readings.retained.tolist() == [False, False, False, True]
+    assert [(n.body["model"], n.retained, n.position) for n in inbound.notices] == [
+        ("M1", False, 1),
+        ("M2", True, 4),
+    ]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def batch_of(symbols: Symbols, said: list[Said]) -> tuple[ReadingBatch, list[Not
             builder.add(device, one.ts, one.arrival, dict(one.values), retained=one.retained)
         else:
             body: dict[str, object] = {"body": one.body}
-            notices.append(Notice(one.kind, len(builder), device, one.arrival, body, one.retained))
+            notices.append(Notice(one.kind, len(builder), device, one.arrival, body, retained=one.retained))
     return builder.build(), notices
 
 
