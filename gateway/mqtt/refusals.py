@@ -26,9 +26,10 @@ def refusal(url: str, refused: Sequence[str], filters: Sequence[str]) -> str:
 def closed(url: str, filters: Sequence[str]) -> str:
     """Return the sentence for a connection that the broker closed between SUBSCRIBE and its answer."""
     return (
-        f"the broker at {url} closed the connection on the subscription to {', '.join(filters)}. Known causes:"
-        " RabbitMQ: the user has no permission to configure, write and read its session's queue, or to read"
-        " the topic (rabbitmqctl set_permissions, set_topic_permissions); rumqttd: a filter that begins with $"
+        f"the broker at {url} closed the connection on the subscription to {', '.join(filters)}. Known"
+        " causes: RabbitMQ: the user has no permission to configure, write and read its session's queue, or"
+        " to read the topic (rabbitmqctl set_permissions, set_topic_permissions); rumqttd: a filter that"
+        " begins with $"
     )
 
 
