@@ -39,6 +39,8 @@ class Refusals:
                 f"{last.detail.partition(_MORE)[0]}{_MORE}{more:,} more in this payload)",
             )
         kept = packet.payload[:MAX_KEPT_PAYLOAD]
+        # The receiver hands over no more of a payload that is too large than shows that it is.
+        cut = len(kept) < len(packet.payload) or reason is QuarantineReason.PAYLOAD_TOO_LARGE
         self.rejected.append(
             Rejected(
                 packet.topic,
@@ -46,7 +48,7 @@ class Refusals:
                 detail,
                 kept,
                 packet.arrival,
-                truncated=len(kept) < len(packet.payload),
+                truncated=cut,
                 retained=packet.retained,
                 resubmitted=packet.resubmitted,
             )
