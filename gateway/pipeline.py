@@ -109,8 +109,9 @@ class Pipeline:
         write = LedgerWrite()
         decided_at = self._pursue(applied.findings, notices, rejected, write)
         if len(readings):
-            self._now = max(self._now, int(readings.arrival[-1]))
-            decided_at |= self._expire(int(readings.arrival[-1]), write)
+            latest = int(readings.arrival.max())
+            self._now = max(self._now, latest)
+            decided_at |= self._expire(latest, write)
         self._see(readings, changed)
         write.rejected = [*inbound.rejected, *rejected]
         commands = self._take(write)

@@ -207,7 +207,8 @@ class Service:
                 break
             if not await self._recommit(self._pipeline.push(inbound), stop):
                 return
-            arrivals = [*inbound.readings.arrival[-1:].tolist(), *(n.arrival for n in inbound.notices[-1:])]
+            latest = inbound.readings.arrival.max(initial=alive_at)
+            arrivals = [int(latest), *(n.arrival for n in inbound.notices[-1:])]
             alive_at = max([alive_at, *arrivals])
             self._sequence = sequence
         self._deaf_since = alive_at or None

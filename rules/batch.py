@@ -34,7 +34,8 @@ class ReadingBatch:
     Attributes:
         device: [M] int32, number of the device in `Symbols.devices`.
         ts: [M] int64, device time in ms since 1970 UTC.
-        arrival: [M] int64, time of arrival in ms since 1970 UTC, never decreasing.
+        arrival: [M] int64, time of arrival in ms since 1970 UTC, never decreasing but for what comes from the
+            quarantine again, which is retained.
         message: [R] int32, row of the message that brought the reading, never decreasing.
         channel: [R] int32, number of the channel in `Symbols.channels`.
         value: [R] float64, by kind; nan when unknown.

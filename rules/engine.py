@@ -161,7 +161,7 @@ class Engine:
                 if not device_class.peers.idle:
                     device_class.peers.end()
             if len(batch):
-                self._pass_time(int(batch.arrival[-1]), len(batch), findings)
+                self._pass_time(int(batch.arrival.max()), len(batch), findings)
         findings.sort(key=_order)
         return Applied(findings, late, repeated)
 

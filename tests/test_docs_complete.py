@@ -9,6 +9,7 @@ from pages import ROOT, page, rows, words
 from diagnostics.decision import Reason
 from gateway.cli.bench import bench_app
 from gateway.cli.commands import app
+from gateway.cli.quarantine import quarantine_app
 from rules.lifecycle import TABLE, Event, State
 from rules.loader import load_rules
 from rules.model import ProbeWay, RuleEntry
@@ -67,13 +68,14 @@ def test_every_command_and_option_stands_in_the_readme():
 
     walk(typer.main.get_command(app))
     walk(typer.main.get_command(bench_app), "bench ")
+    walk(typer.main.get_command(quarantine_app), "quarantine ")
     assert told == real
 
 
 def test_commands_to_come_do_not_exist_yet():
     (line,) = re.findall(r"\*\*Commands to come\*\*: (.*)$", README, re.MULTILINE)
     names = {name for name, *_ in map(str.split, words(line))}
-    assert not names & {*typer.main.get_command(app).commands, "bench"} - {"orders"}
+    assert not names & {*typer.main.get_command(app).commands, "bench", "quarantine"} - {"orders"}
 
 
 def test_make_targets_that_are_named_exist():

@@ -136,7 +136,7 @@ def test_the_page_of_reasons_names_every_reason_and_no_other() -> None:
 
 
 def test_the_page_on_mqtt_names_every_reason_of_the_quarantine() -> None:
-    assert {reason.value for reason in QuarantineReason} <= first_cells("mqtt.md")
+    assert {reason.value for reason in QuarantineReason} <= first_cells("quarantine.md")
 
 
 def test_the_language_page_names_every_key_and_function() -> None:

@@ -17,9 +17,9 @@ from rules.symbols import DeviceId
 #: How long a command waits for the connection, and then for the broker's acknowledgement, in seconds.
 SEND_SECONDS = 10.0
 
-# It warns of more than ten publications at once, which a start after an outage has; losses are ours to
-# report.
-logging.getLogger("mqtt").setLevel(logging.ERROR)
+# It warns of more than ten publications at once, which a start after an outage has, and calls a connection
+# that was reset an error; losses are ours to report, once and as a line of the log.
+logging.getLogger("mqtt").setLevel(logging.CRITICAL)
 
 
 class MqttCommander:

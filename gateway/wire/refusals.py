@@ -37,6 +37,8 @@ class Refusals:
             detail = f"{last.detail.partition(_MORE)[0]}{_MORE}{more:,} more in this payload)"
         packet = self.packets.packet(self.position)
         kept = packet.payload[:MAX_KEPT_PAYLOAD]
+        # The receiver hands over no more of a payload that is too large than shows that it is.
+        cut = len(kept) < len(packet.payload) or reason is QuarantineReason.PAYLOAD_TOO_LARGE
         of_packet.append(
             Rejected(
                 packet.topic,
@@ -45,7 +47,7 @@ class Refusals:
                 kept,
                 packet.arrival,
                 self.position,
-                truncated=len(kept) < len(packet.payload),
+                truncated=cut,
                 retained=packet.retained,
                 resubmitted=packet.resubmitted,
             )

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from gateway.errors import StoreUnavailableError, UserError
+from gateway.ledger import opening
 from gateway.ledger.opening import VERSION_TABLE
 from gateway.ledger.store import SqlLedger
 from gateway.ledger.tables import metadata
@@ -309,3 +311,25 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailableError, match=r"Not a directory|File exists"):
         SqlLedger(url_of(tmp_path / "file" / "ledger.db"))
+
+
+def test_a_quarantine_of_the_first_version_says_what_was_kept_whole(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        command.upgrade(opening._migrations(connection), "0001")
+        rows = [("malformed_json", 10), ("malformed_json", 4_096), ("payload_too_large", 100)]
+        for number, (reason, size) in enumerate(rows):
+            statement = (
+                "INSERT INTO quarantine (key, topic, reason, detail, payload, arrival)"
+                " VALUES (:key, 't', :reason, '', :payload, 1)"
+            )
+            row = {"key": str(number), "reason": reason, "payload": b"x" * size}
+            connection.execute(sa.text(statement), row)
+    engine.dispose()
+    with pytest.raises(UserError, match="start the gateway once"):
+        SqlLedger.open_present(f"sqlite:///{path}")
+    ledger = SqlLedger(f"sqlite:///{path}")
+    assert [row.message.truncated for row in ledger.quarantine().items] == [True, True, False]
+    assert ledger.request_retries().marked == 1
+    ledger.close()

@@ -171,6 +171,20 @@ def test_filters_are_those_of_mqtt(ledger, filters, expected):
     assert ledger.request_retries(**filters).marked == len(expected)
 
 
+@pytest.mark.parametrize(("size", "whole"), [(4_096, True), (4_097, False), (300_000, False)])
+def test_a_row_says_whether_it_was_kept_whole(tmp_path, size, whole):
+    story = Story(ruleset(tmp_path, SILENT))
+    (row,) = story.decoder.decode([Packet(TOPIC, b"x" * size, 5)]).rejected
+    assert row.truncated is not whole
+
+
+def test_what_was_too_large_was_cut_before_it_came_here(tmp_path):
+    story = Story(ruleset(tmp_path, SILENT))
+    story.decoder.max_payload = 100
+    (row,) = story.decoder.decode([Packet(TOPIC, b"x" * 101, 5)]).rejected
+    assert row.truncated
+
+
 def test_a_packet_knows_its_row_and_whether_a_broker_had_kept_it():
     rows = [Quarantined(7, rejected(payload=b"a", arrival=5, retained=True))]
     assert packets_of(rows) == [Packet(TOPIC, b"a", 5, retained=True, resubmitted=7)]

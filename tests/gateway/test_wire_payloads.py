@@ -177,6 +177,6 @@ def test_a_device_that_makes_up_texts_is_stopped():
 
 
 def test_the_documentation_lists_every_reason_in_its_words():
-    text = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "quarantine.md").read_text()
     for reason in QuarantineReason:
         assert f"| `{reason.value}` | {reason.sentence} |" in text

@@ -169,3 +169,20 @@ def test_a_subscription_that_is_refused_later_ends_readiness_until_it_is_granted
             running.wait_ready()
     finally:
         mosquitto.kill()
+
+
+def test_what_rabbitmq_does_otherwise_is_as_documented(tmp_path):
+    with broker("rabbitmq", tmp_path / "rabbitmq") as server:
+        publish(server.url, [("fw/acme/pc/p-1/facts", '{"model": "M1"}')], retain=True)
+        with gateway(tmp_path, server.url) as running:
+            publish(
+                server.url, [(f"fw/acme/pc/{name}/telemetry", '{"cpu.load": 1}') for name in ("p.1", "p-1")]
+            )
+            wait_until(
+                lambda: running.readings("acme/pc/p-1"), seconds=PATIENCE, what="the one without a dot"
+            )
+            assert [(row["topic"], row["reason"]) for row in running.items("quarantine")] == [
+                ("fw/acme/pc/p/1/telemetry", "bad_topic")
+            ], "a dot becomes a level of the topic"
+            facts = running.get("/api/v1/devices/acme/pc/p-1").json()["facts"]
+            assert facts == {}, "what it had kept is not handed out to a filter with wildcards"

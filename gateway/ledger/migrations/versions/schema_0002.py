@@ -17,5 +17,14 @@ def upgrade() -> None:
     op.add_column("quarantine", sa.Column("retry_requested_at", sa.BigInteger))
     op.add_column("quarantine", sa.Column("retried_at", sa.BigInteger))
     op.create_index("quarantine_to_retry", "quarantine", ["retry_requested_at"])
-    rows = sa.table("quarantine", sa.column("payload", sa.LargeBinary), sa.column("truncated", sa.Boolean))
-    op.execute(rows.update().where(sa.func.length(rows.c.payload) >= _KEPT).values(truncated=sa.true()))
+    rows = sa.table(
+        "quarantine",
+        sa.column("payload", sa.LargeBinary),
+        sa.column("reason", sa.Text),
+        sa.column("truncated", sa.Boolean),
+    )
+    op.execute(
+        rows.update()
+        .where((sa.func.length(rows.c.payload) >= _KEPT) | (rows.c.reason == "payload_too_large"))
+        .values(truncated=sa.true())
+    )
