@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.bench import nodered
 from gateway.bench.processes import RunningGateway, gateway, is_ready, mosquitto, wait_for
-from gateway.bench.traffic import Say, Traffic, drain, drain_with_paho, publish, subscribe
+from gateway.bench.traffic import Say, Traffic, drain, drain_with_paho, publish, subscribe, unsubscribe
 from gateway.errors import OutsideError
 from gateway.mqtt.embedded import EmbeddedBroker
 
@@ -143,12 +143,14 @@ async def _measure_embedded(settings: Settings, say: Say) -> dict[str, Any]:
             port = int(broker.url.rpartition(":")[2])
 
             def measured() -> dict[str, Any]:
-                _leave_session(folder / "gateway", broker.url)
+                # One after the other: the last to acknowledge a message makes the broker delete it.
                 subscribe(port, "bare", "fw/#")
-                say(f"publishing {settings.messages:,} messages to the embedded nats-server")
+                say(f"publishing {settings.messages:,} messages to the embedded nats-server, twice")
                 publish(port, settings.traffic().messages(settings.messages))
-                say("draining with a bare reader")
                 bare = drain(port, "bare", settings.messages)
+                unsubscribe(port, "bare")
+                _leave_session(folder / "gateway", broker.url)
+                publish(port, settings.traffic().messages(settings.messages))
                 say("draining with forewarn")
                 with gateway(folder / "gateway", broker.url, core=core) as running:
                     figures = _drained(running, settings.messages)

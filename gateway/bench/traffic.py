@@ -115,6 +115,12 @@ def subscribe(port: int, client_id: str, pattern: str, *, version: int = 4) -> N
         wire.recv(100)
 
 
+def unsubscribe(port: int, client_id: str) -> None:
+    """End a persistent session."""
+    with connection(port, client_id, clean=True):
+        pass
+
+
 def publish(
     port: int, messages: Iterator[tuple[bytes, bytes]], *, rate: float | None = None
 ) -> tuple[int, float]:

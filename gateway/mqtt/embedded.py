@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 # Messages sent to one subscription that may wait for their acknowledgement. The sum over a session's
 # subscriptions must stay below 65,535 packet identifiers, and a filter that ends in # counts twice, as our
 # own does: room for it and thirteen more.
-MAX_ACK_PENDING = 4_096
+MAX_ACK_PENDING = 16_000
 
 # Beyond it an unacknowledged message is sent again. The receiver knows those that it still holds.
 ACK_WAIT = "10s"

@@ -21,6 +21,8 @@ from gateway.ports import Packet, Packets
 MAX_WAITING = 100_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 
+_TURNS = 6  # of the event loop; from bytes in the socket to messages in the queue it takes two
+
 #: MQTT 5 is asked for first: it lets us say how much may be on its way unacknowledged. Who does not speak it
 #: gets 3.1.1.
 FIRST_VERSION, OLDER_VERSION = 5, 4
@@ -231,6 +233,7 @@ class Receiver:
         while not self._chunks:
             self._arrived.clear()
             await self._arrived.wait()
+        await self._read_on(max_messages)
         packets = Packets()
         receipts: list[_Receipt] = []
         while self._chunks and (room := max_messages - len(packets)) > 0:
@@ -252,6 +255,16 @@ class Receiver:
         if self._session is not None and not self._is_full(part=0.5):
             self._session.resume()
         return Batch(packets, receipts)
+
+    async def _read_on(self, enough: int) -> None:
+        """Let the connection hand over what has arrived on it: a batch costs much the same, small or large.
+
+        It takes a few turns of the event loop, and no time when nothing is there.
+        """
+        for _ in range(_TURNS):
+            if self._waiting >= enough:
+                return
+            await asyncio.sleep(0)
 
     async def submit(self, packets: Sequence[Packet]) -> None:
         """Take packets in that did not come from the broker, as if they had arrived now.
