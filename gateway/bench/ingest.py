@@ -12,7 +12,16 @@ from typing import Any
 
 from gateway.bench import nodered
 from gateway.bench.processes import RunningGateway, gateway, is_ready, mosquitto, wait_for
-from gateway.bench.traffic import Say, Traffic, drain, drain_with_paho, publish, subscribe, unsubscribe
+from gateway.bench.traffic import (
+    ROUND_MS,
+    Say,
+    Traffic,
+    drain,
+    drain_with_paho,
+    publish,
+    subscribe,
+    unsubscribe,
+)
 from gateway.errors import OutsideError
 from gateway.mqtt.embedded import EmbeddedBroker
 
@@ -40,13 +49,10 @@ class Settings:
     seconds: int = 30
     seed: int = 1
 
-    def traffic(
-        self, failing: int = 0, *, devices: int | None = None, messages: int | None = None
-    ) -> Traffic:
-        """Return the fleet; its latest message is of now."""
-        fleet = devices or self.devices
-        rounds = (self.messages if messages is None else messages) // fleet + 1
-        return Traffic(fleet, int(time.time() * 1000) - rounds * 30_000, self.seed, failing)
+    def traffic(self, *, messages: int | None = None) -> Traffic:
+        """Return the fleet; the last of so many messages, `messages` of them when None, is of now."""
+        rounds = (self.messages if messages is None else messages) // self.devices + 1
+        return Traffic(self.devices, int(time.time() * 1000) - rounds * ROUND_MS, self.seed)
 
 
 def _cores() -> tuple[int | None, int | None]:
@@ -192,14 +198,14 @@ def measure_detection(settings: Settings, say: Say) -> dict[str, Any]:
         port = stack.enter_context(mosquitto(folder))
         running = stack.enter_context(gateway(folder, f"mqtt://127.0.0.1:{port}", core=core))
         wait_for(lambda: is_ready(running), "readiness")
-        fleet = settings.offered * 30 if settings.offered * 30 < number else settings.devices
+        fleet = settings.devices
         say(f"letting {fleet:,} devices be heard for the first time")
-        warm = settings.traffic(devices=fleet, messages=fleet)
+        warm = settings.traffic(messages=number + fleet)
         publish(port, warm.messages(fleet), rate=settings.offered)
         wait_for(lambda: _done(running.metrics()) >= fleet, "the first messages")
         failing = min(1_000, number // 100)
         say(f"offering {settings.offered:,} messages a second for {settings.seconds} s")
-        later = Traffic(fleet, int(time.time() * 1000) - 60_000, settings.seed + 1, failing)
+        later = Traffic(fleet, warm.start + ROUND_MS, settings.seed + 1, failing)
         before = running.metrics()
         _, seconds = publish(port, later.messages(number), rate=settings.offered)
         wait_for(lambda: _done(running.metrics()) >= fleet + number, "all messages")
@@ -213,6 +219,7 @@ def measure_detection(settings: Settings, say: Say) -> dict[str, Any]:
     commits = after["forewarn_commit_seconds_count"] - before.get("forewarn_commit_seconds_count", 0)
     return {
         "offered_per_second": round(number / seconds),
+        "failing_drives": failing,
         "orders": round(orders),
         "p50_ms": _quantile(buckets, orders, 0.5),
         "p99_ms": _quantile(buckets, orders, 0.99),

@@ -19,7 +19,7 @@ from paho.mqtt.properties import Properties
 from gateway.mqtt.framing import Framer
 
 _WINDOW = 1_000  # messages that wait for the broker's acknowledgement at a time
-_ROUND_MS = 30_000  # between two messages of a device
+ROUND_MS = 30_000  # between two messages of a device
 _CHUNK = 500  # messages written in one go
 
 
@@ -60,7 +60,7 @@ class Traffic:
             if position % every == every - 1:
                 device = self.devices + position  # one that nobody has heard of
                 values["disk.smart_passed@sda"] = False
-            ts = self.start + (position // self.devices) * _ROUND_MS
+            ts = self.start + (position // self.devices) * ROUND_MS
             yield (
                 b"fw/bench/server/srv-%06d/telemetry" % device,
                 json.dumps({"ts": ts, "values": values}).encode(),
