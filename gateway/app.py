@@ -87,11 +87,14 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         door = Door(_waiting_application(config, starting, events))
         serving = asyncio.create_task(http.serve(door))
         stack.push_async_callback(http.stop, serving)
+        symbols = Symbols()
+        decoder = build_decoder(config, knowledge, symbols)
         broker_url = config.broker.url
         broker = None
         if broker_url == "embedded":
             starting.waits_for = "the embedded broker does not answer yet"
-            broker = await stack.enter_async_context(EmbeddedBroker(config.data_dir))
+            filters = subscriptions(config.broker.topic_root, decoder.foreign)
+            broker = await stack.enter_async_context(EmbeddedBroker(config.data_dir, filters=filters))
             broker_url = broker.url
         address = BrokerAddress.of(
             broker_url, username=config.broker.username, password=config.broker_password()
@@ -109,8 +112,6 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
             starting,
         )
         stack.callback(ledger.close)
-        symbols = Symbols()
-        decoder = build_decoder(config, knowledge, symbols)
         receiver, commander, listening = _clients(config, decoder.foreign, address, clock, events)
         parts = Parts(
             symbols=symbols,

@@ -95,11 +95,18 @@ class Events:
             self._late.inc(late)
             self.log.info("readings_late", count=late)
 
-    def quarantined(self, *, reason: str, topic: str, detail: str, first: bool) -> None:
-        """Something could not be used and was put aside; `first` of its message."""
-        if first:
-            self._quarantined.labels(reason).inc()
-        self.log.warning("message_quarantined", reason=reason, topic=topic, detail=detail)
+    def quarantined(self, *, reason: str, messages: int, rows: int, topic: str, detail: str) -> None:
+        """Something of a batch could not be used and was put aside for one reason.
+
+        Args:
+            reason: the label of the counter.
+            messages: of which something was put aside, those already told for another reason left out.
+            rows: of the quarantine; a message may have several.
+            topic: of the first.
+            detail: what was wrong with it.
+        """
+        self._quarantined.labels(reason).inc(messages)
+        self.log.warning("message_quarantined", reason=reason, rows=rows, topic=topic, detail=detail)
 
     def quarantine_dropped(self, count: int) -> None:
         """The quarantine is full, and its oldest rows went; logged at most once a minute. On any thread."""

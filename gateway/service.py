@@ -25,7 +25,7 @@ from gateway.memory import give_back
 from gateway.mqtt.receiver import Batch, Receiver
 from gateway.pauses import Pauses
 from gateway.pipeline import Effects, Pipeline
-from gateway.ports import Commander, History, Ledger, Packet
+from gateway.ports import Commander, History, Ledger, Packet, Rejected
 from gateway.resubmission import Resubmission
 from gateway.rulechange import RuleChange
 from gateway.saving import Saving
@@ -99,8 +99,10 @@ class Service:
         """Whether it is subscribed at the broker and recovered."""
         if not self._recovered:
             return False, "recovering: reading what the history kept since the last saved state"
-        if not self._parts.receiver.subscribed:
-            return False, "not subscribed at the broker"
+        receiver = self._parts.receiver
+        if not receiver.subscribed:
+            why = f": {receiver.trouble}" if receiver.trouble else ""
+            return False, f"not subscribed at the broker{why}"
         return True, "ready"
 
     def listening(self, begun: bool, at: int) -> None:
@@ -330,16 +332,7 @@ class Service:
         seen, opened = kept
         late = effects.late[effects.readings.message] & ~seen if len(seen) else seen
         parts.events.readings(accepted=int((~seen).sum()), duplicate=int(seen.sum()), late=int(late.sum()))
-        quarantined: set[int] = set()
-        for rejected in effects.write.rejected:
-            parts.events.quarantined(
-                reason=rejected.reason,
-                topic=rejected.topic,
-                detail=rejected.detail,
-                first=rejected.packet >= 0 and rejected.packet not in quarantined,
-            )
-            quarantined.add(rejected.packet)
-        quarantined.discard(-1)
+        quarantined = self._tell_quarantined(effects.write.rejected)
         duplicate = len(repeated_packets(effects, seen) - quarantined)
         parts.events.committed(
             processed=messages - duplicate - len(quarantined),
@@ -354,6 +347,24 @@ class Service:
             parts.feed.order_changed(order)
         await self._tell_severities(effects)
         return True
+
+    def _tell_quarantined(self, rejected: Sequence[Rejected]) -> set[int]:
+        """Tell what was put aside, a line a reason; return the positions of the packets concerned."""
+        told: set[int] = set()
+        by_reason: dict[str, list[Rejected]] = {}
+        for refusal in rejected:
+            by_reason.setdefault(refusal.reason, []).append(refusal)
+        for reason, refusals in by_reason.items():
+            packets = {refusal.packet for refusal in refusals} - {-1} - told
+            told |= packets
+            self._parts.events.quarantined(
+                reason=reason,
+                messages=len(packets),
+                rows=len(refusals),
+                topic=refusals[0].topic,
+                detail=refusals[0].detail,
+            )
+        return told
 
     async def _tell_severities(self, effects: Effects) -> None:
         """Tell the console of orders whose severity has changed; when this fails it finds them by itself."""

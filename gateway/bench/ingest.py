@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gateway.bench import nodered
+from gateway.bench import nodered, stages
 from gateway.bench.processes import RunningGateway, gateway, is_ready, mosquitto, wait_for
 from gateway.bench.traffic import (
     ROUND_MS,
@@ -245,5 +245,6 @@ MEASUREMENTS: dict[str, tuple[Callable[[Settings, Say], dict[str, Any]], bool]] 
     "embedded": (measure_embedded, True),
     "detection": (measure_detection, True),
     "memory": (measure_memory, False),
+    "stages": (stages.measure, False),
     "node-red": (nodered.measure, False),
 }

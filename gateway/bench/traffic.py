@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from time import perf_counter, sleep
 from typing import Any
@@ -78,6 +79,15 @@ def _packet(first: int, body: bytes) -> bytes:
 
 def _text(text: bytes) -> bytes:
     return struct.pack("!H", len(text)) + text
+
+
+def framed(messages: Iterator[tuple[bytes, bytes]], batch: int) -> Iterator[bytes]:
+    """Return messages as a broker of MQTT 5 would send them with QoS 1, so many in one stream of bytes."""
+    while some := list(islice(messages, batch)):
+        yield b"".join(
+            _packet(0x32, _text(topic) + struct.pack("!H", place % 65_000 + 1) + b"\x00" + payload)
+            for place, (topic, payload) in enumerate(some)
+        )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import socket
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -18,12 +19,11 @@ import structlog
 from gateway.errors import OutsideError, UserError
 from gateway.leash import LeashedProgram
 from gateway.mqtt.jetstream import StoreError, rewind_sessions
+from gateway.mqtt.refusals import most_pending
 
 HOST = "127.0.0.1"
 
-# Messages sent to one subscription that may wait for their acknowledgement. The sum over a session's
-# subscriptions must stay below 65,535 packet identifiers, and a filter that ends in # counts twice, as our
-# own does: room for it and thirteen more.
+# Messages sent to one subscription that may wait for their acknowledgement: as many as make a large batch.
 MAX_ACK_PENDING = 16_000
 
 # Beyond it an unacknowledged message is sent again. The receiver knows those that it still holds.
@@ -69,13 +69,15 @@ class EmbeddedBroker:
         url: where MQTT clients find it, ``mqtt://127.0.0.1:PORT``; known inside of the block.
     """
 
-    def __init__(self, data_dir: Path, *, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, *, port: int = 0, filters: Sequence[str] = ("fw/#",)) -> None:
         """Prepare a broker.
 
         Args:
             data_dir: the gateway's data folder.
             port: of MQTT; 0 takes the one used before when it is free, else any free one.
+            filters: what the gateway will subscribe to, which is most of what a session has to share out.
         """
+        self._filters = filters
         self._folder = data_dir.resolve() / "broker"
         self._wanted_port = port
         self._lock: int | None = None
@@ -199,7 +201,7 @@ class EmbeddedBroker:
             log_file=json.dumps(str(log_file)),
             max_payload=MAX_PAYLOAD,
             ack_wait=ACK_WAIT,
-            max_ack_pending=MAX_ACK_PENDING,
+            max_ack_pending=min(MAX_ACK_PENDING, most_pending(self._filters)),
         )
         (self._folder / "nats-server.conf").write_text(text, encoding="utf-8")
 

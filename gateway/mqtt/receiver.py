@@ -140,6 +140,7 @@ class Receiver:
     Attributes:
         connected: whether a connection stands.
         subscribed: whether the broker has granted every filter on it.
+        trouble: why not, the last time that it failed; ``""`` before that.
     """
 
     def __init__(
@@ -175,6 +176,7 @@ class Receiver:
         """
         self.connected = False
         self.subscribed = False
+        self.trouble = ""
         self._address = address
         self._client_id = client_id
         self._filters = list(filters)
@@ -224,6 +226,7 @@ class Receiver:
             finally:
                 await self._disconnect()
             pause = pauses.take()
+            self.trouble = trouble
             self._events.outage(what="broker", detail=f"{self._address.url}: {trouble}", retry_in=pause)
             down = True
             await asyncio.sleep(pause)

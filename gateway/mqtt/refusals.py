@@ -29,7 +29,7 @@ def refusal(url: str, refused: Mapping[str, int], filters: Sequence[str]) -> str
     told = [_REASONS.get(code, f"code {code:#x}") for code in dict.fromkeys(refused.values())]
     if set(refused.values()) != {LEAST_REFUSAL}:
         return f"{sentence}: {'; '.join(told)}"
-    most = _IDENTIFIERS // sum(map(subscriptions_of, filters))
+    most = most_pending(filters)
     return (
         f"{sentence}. Known causes: mosquitto and"
         " others: the user may not subscribe to it (a role's subscribePattern, an access list); nats-server:"
@@ -46,6 +46,17 @@ def closed(filters: Sequence[str]) -> str:
         " read the topic (rabbitmqctl set_permissions, set_topic_permissions); rumqttd: a filter that"
         " begins with $"
     )
+
+
+def most_pending(filters: Sequence[str]) -> int:
+    """Return how many unacknowledged messages NATS may allow each subscription of a session.
+
+    All together must be fewer than packet identifiers, or it refuses the subscription.
+
+    >>> most_pending(["fw/#"]), most_pending(["fw/#", "tele/+/STATE"])
+    (32767, 21845)
+    """
+    return _IDENTIFIERS // max(1, sum(map(subscriptions_of, filters)))
 
 
 def subscriptions_of(pattern: str) -> int:

@@ -36,7 +36,7 @@ async def test_a_gateway_that_stopped_working_is_not_healthy(site):
 
 async def test_metrics_are_those_of_the_events(site):
     site.events.received(7)
-    site.events.quarantined(reason="malformed_json", topic="t", detail="d", first=True)
+    site.events.quarantined(reason="malformed_json", messages=1, rows=1, topic="t", detail="d")
     async with site.client() as client:
         response = await client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")

@@ -456,6 +456,6 @@ def test_the_service_goes_on_from_the_history(lived, harm):
     before = knows(lived)
     harm(lived / "state.npz")
     ready, now, cases = knows(lived)
-    assert ready == "not subscribed at the broker"  # recovered, that is
+    assert ready.startswith("not subscribed at the broker")  # recovered, that is
     assert now == before[1]
     assert cases == [("appliance.leak", "suspected")]

@@ -64,7 +64,10 @@ def test_the_broker_is_not_there_at_the_start(tmp_path):
         pauses = [complaint["retry_in_s"] for complaint in complaints]
         assert all(pause <= most for pause, most in zip(pauses, (1, 2, 4), strict=False)), pauses
         answer = running.get("/readyz")
-        assert (answer.status_code, answer.json()["detail"]) == (503, "not subscribed at the broker")
+        assert (answer.status_code, answer.json()["detail"].partition(":")[0]) == (
+            503,
+            "not subscribed at the broker",
+        )
         assert running.get("/healthz").status_code == 200
         assert running.metric("forewarn_broker_connected") == 0
         broker = start_mosquitto(tmp_path / "mosquitto", port)
