@@ -26,7 +26,7 @@ from gateway.loading import Knowledge, build_decoder, build_pipeline, load_knowl
 from gateway.mqtt.addresses import BrokerAddress
 from gateway.mqtt.commands import MqttCommander
 from gateway.mqtt.embedded import EmbeddedBroker
-from gateway.mqtt.receiver import Ours, Receiver
+from gateway.mqtt.receiver import VERSIONS_OF, Ours, Receiver
 from gateway.pauses import Pauses
 from gateway.ports import Ledger
 from gateway.rulesview import RulePacks
@@ -209,6 +209,7 @@ def _clients(
         max_payload=config.intake.max_payload,
         ours=Ours(f"/{Leaf.COMMAND.value}".encode(), commands(root)),
         on_listening=tell,
+        versions=VERSIONS_OF[config.broker.protocol],
     )
     commander = MqttCommander(
         address, client_id=config.broker.client_id, root=root, events=events, keepalive=keepalive

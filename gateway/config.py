@@ -69,6 +69,7 @@ class BrokerTable(Table):
     password_file: Path | None = None
     topic_root: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+(/[A-Za-z0-9_.:-]+)*$")] = "fw"
     keepalive: DurationText = "60s"
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
 
 
 class LedgerTable(Table):

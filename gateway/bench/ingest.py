@@ -170,6 +170,29 @@ async def _measure_embedded(settings: Settings, say: Say) -> dict[str, Any]:
             return await asyncio.to_thread(measured)
 
 
+def measure_inflight(settings: Settings, say: Say) -> dict[str, Any]:
+    """Drain a short backlog on MQTT 3.1.1, where mosquitto's default of 20 in flight rules, and on MQTT 5."""
+    number = min(settings.messages, 20_000)
+    core, rest = _cores()
+    figures: dict[str, Any] = {}
+    for protocol in ("3.1.1", "5"):
+        with TemporaryDirectory() as name, ExitStack() as stack:
+            folder = Path(name)
+            if rest is not None:
+                os.sched_setaffinity(0, {rest})
+            port = stack.enter_context(mosquitto(folder))
+            broker = f'mqtt://127.0.0.1:{port}"\nprotocol = "{protocol}'
+            _leave_session(folder, broker)
+            publish(port, settings.traffic(messages=number).messages(number))
+            say(f"draining with MQTT {protocol}")
+            with gateway(folder, broker, core=core) as running:
+                drained = _drained(running, number)
+                drained["messages_per_commit"] = round(number / drained["commits"])
+                drained["ms_per_commit"] = round(drained["seconds"] / drained["commits"] * 1000, 2)
+                figures[f"mqtt_{protocol}"] = drained
+    return figures
+
+
 def measure_memory(settings: Settings, say: Say) -> dict[str, Any]:
     """Drain a backlog that is ten times as large, and look at the memory."""
     core, rest = _cores()
@@ -245,6 +268,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Settings, Say], dict[str, Any]], bool]] 
     "embedded": (measure_embedded, True),
     "detection": (measure_detection, True),
     "memory": (measure_memory, False),
+    "inflight": (measure_inflight, False),
     "stages": (stages.measure, False),
     "node-red": (nodered.measure, False),
 }

@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,7 +25,10 @@ _TURNS = 6  # of the event loop; from bytes in the socket to messages in the que
 
 #: MQTT 5 is asked for first: it lets us say how much may be on its way unacknowledged. Who does not speak it
 #: gets 3.1.1.
-FIRST_VERSION, OLDER_VERSION = 5, 4
+VERSIONS = (5, 4)
+
+#: The same by ``broker.protocol``.
+VERSIONS_OF: Mapping[str, Sequence[int]] = {"auto": VERSIONS, "5": (5,), "3.1.1": (4,)}
 
 
 class Ours(NamedTuple):
@@ -157,6 +160,7 @@ class Receiver:
         on_listening: Listening | None = None,
         max_waiting: int = MAX_WAITING,
         first_pause: float = FIRST_PAUSE,
+        versions: Sequence[int] = VERSIONS,
     ) -> None:
         """Prepare the receiver.
 
@@ -173,6 +177,7 @@ class Receiver:
             on_listening: is told when messages begin and cease to be received.
             max_waiting: packets beyond which reading stops until half of them were taken.
             first_pause: seconds before the second attempt to connect; later ones wait longer, up to 30 s.
+            versions: of MQTT, 5 and 4 for 3.1.1, in the order in which they are tried.
         """
         self.connected = False
         self.subscribed = False
@@ -193,7 +198,7 @@ class Receiver:
         self._waiting = 0  # packets in them
         self._bytes = 0
         self._outstanding: dict[bytes, object] = {}  # identifier -> token, of the present connection
-        self._version = FIRST_VERSION
+        self._versions = list(versions)
         self._arrived = asyncio.Event()
 
     @property
@@ -293,16 +298,16 @@ class Receiver:
                 chunk.receipt.done.set_exception(OutsideError(why))
 
     async def _connect(self) -> None:
+        preferred, *others = self._versions
         try:
-            await self._open(self._version)
+            await self._open(preferred)
         except OtherVersionError as error:
-            if self._version == OLDER_VERSION:
-                self._version = FIRST_VERSION  # the broker is another one by now
+            if not others:
                 raise
             await self._disconnect()
-            await self._open(OLDER_VERSION)
+            await self._open(others[0])
             if error.said:
-                self._version = OLDER_VERSION
+                self._versions.reverse()  # until the broker is another one
         self.connected = True
         assert self._session is not None
         await self._session.subscribe(self._filters)
