@@ -39,7 +39,7 @@ class Story:
         )
         self.decoder = Decoder(self.symbols, self.ruleset.catalogue)
         self.events, self.decisions, self.orders, self.commands, self.rejected = [], [], [], [], []
-        self.reconnecting = []
+        self.reconnecting, self.devices = [], []
         self.cases = {}
 
     # what happens
@@ -77,6 +77,7 @@ class Story:
         self.commands += effects.commands
         self.rejected += effects.write.rejected
         self.reconnecting += effects.reconnecting
+        self.devices += effects.write.devices
         self.cases |= {case.case_id: case for case in effects.write.cases}
 
     # what came of it

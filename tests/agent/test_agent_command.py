@@ -18,6 +18,8 @@ from gateway.wire.decoder import Decoder
 from rules.signals import load_catalogue
 from rules.symbols import Symbols
 
+pytestmark = pytest.mark.slow  # each test starts the command anew
+
 
 def run(*arguments):
     return CliRunner().invoke(app, ["agent", *arguments])

@@ -25,6 +25,8 @@ from gateway.bench.rules import Run
 from rules.batch import Kind
 from rules.symbols import Symbols
 
+pytestmark = pytest.mark.slow  # each test starts the command anew
+
 FOREWARN = Path(sys.executable).with_name("forewarn")
 TINY = ["--devices", "200", "--rules", "40", "--messages", "2000", "--batch", "100", "--warmup", "4"]
 TINY += ["--fill", "8"]

@@ -6,6 +6,8 @@ from gateways import json_lines, run_command, write_config
 from gateway.ledger.store import SqlLedger
 from gateway.ports import LedgerWrite, Rejected
 
+pytestmark = pytest.mark.slow  # each test starts the command anew
+
 HOUR = 3_600_000
 
 

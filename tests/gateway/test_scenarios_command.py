@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from gateway.cli.commands import app
 
+pytestmark = pytest.mark.slow  # each test starts the command anew
+
 PACK = """\
 pack: p
 rules:
