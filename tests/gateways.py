@@ -143,6 +143,26 @@ class RunningGateway:
     def metric(self, name: str) -> float:
         return self.metrics().get(name, 0.0)
 
+    def settled(self, metrics: dict[str, float] | None = None) -> float:
+        """How many messages have become what they are: each is processed, a duplicate or quarantined."""
+        counted = self.metrics() if metrics is None else metrics
+        kinds = ("processed", "duplicate", "quarantined")
+        return sum(
+            value
+            for name, value in counted.items()
+            if name.partition("{")[0] in {f"forewarn_messages_{kind}_total" for kind in kinds}
+        )
+
+    def wait_settled(self, least: float) -> None:
+        """Wait until so many messages are, and then until all that was received is."""
+        what = f"{least} settled messages"
+        wait_until(lambda: self.settled() >= least, seconds=PATIENCE, every=0.05, what=what)
+        wait_until(self._balanced, seconds=PATIENCE, every=0.05, what="each message counted once")
+
+    def _balanced(self) -> bool:
+        counted = self.metrics()
+        return counted["forewarn_messages_received_total"] == self.settled(counted)
+
     def wait_metric(self, name: str, least: float) -> None:
         try:
             wait_until(lambda: self.metric(name) >= least, seconds=PATIENCE, every=0.05, what=name)

@@ -14,6 +14,7 @@ from gateway.events import Events
 from gateway.mqtt.addresses import BrokerAddress
 from gateway.mqtt.embedded import EmbeddedBroker
 from gateway.mqtt.receiver import Ours, Receiver
+from gateway.ports import Packet
 from gateway.wire.topics import commands, subscriptions
 
 pytestmark = pytest.mark.server
@@ -443,3 +444,37 @@ async def test_an_encrypted_connection_trusts_the_systems_authorities_alone(tmp_
             assert numbers(await take_all(receiver, 3)) == [0, 1, 2]
     finally:
         broker.kill()
+
+
+async def test_a_stock_mosquitto_sends_more_than_its_twenty_to_one_that_speaks_mqtt_5(tmp_path):
+    broker = start_mosquitto(tmp_path / "mosquitto")
+    try:
+        async with receiving(broker.url) as receiver:
+            await asyncio.to_thread(publish, broker.url, numbered(0, 500))
+            await until(lambda: receiver.waiting == 500)
+            batch = await receiver.take(1_000)
+            assert numbers(batch.packets) == list(range(500))
+            batch.acknowledge()
+        async with receiving(broker.url, versions=(4,)) as receiver:
+            await asyncio.to_thread(publish, broker.url, numbered(500, 600))
+            await until(lambda: receiver.waiting)
+            assert numbers((await receiver.take(1_000)).packets)[:20] == list(range(500, 520))
+            assert receiver.waiting == 0, "the others come after an acknowledgement"
+    finally:
+        broker.kill()
+
+
+async def test_what_was_submitted_is_told_once_it_is_kept_or_that_it_never_will_be(broker):
+    async with receiving(broker.url) as receiver:
+        packet = Packet("fw/acme/pc/p-1/telemetry", b"1", 5)
+        submitting = asyncio.create_task(receiver.submit([packet]))
+        batch = await receiver.take(10)
+        assert numbers(batch.packets) == [1]
+        assert not submitting.done()
+        batch.acknowledge()
+        await submitting
+        refused = asyncio.create_task(receiver.submit([packet]))
+        await until(lambda: receiver.waiting)
+        receiver.refuse("the gateway is ending")
+        with pytest.raises(OutsideError, match="is ending"):
+            await refused

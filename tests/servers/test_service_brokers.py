@@ -57,7 +57,7 @@ def test_what_is_sent_while_it_runs_is_stopped_or_killed_arrives(tmp_path, kind)
         assert running.get("/readyz").text == "ready\n"
         publish(server.url, messages(begun, 0, 40))
         wait_kept(running, 40)
-        running.wait_metric("forewarn_messages_processed_total", 120)
+        running.wait_settled(120)
 
         running.terminate()
         publish(server.url, messages(begun, 40, 20))

@@ -63,7 +63,7 @@ def test_an_order_for_each_that_says_so_and_none_for_the_others(tmp_path, mosqui
             )
         ]
         publish(mosquitto.url, [(topic, json.dumps(document).encode()) for topic, document in polls])
-        running.wait_metric("forewarn_messages_processed_total", len(polls))
+        running.wait_settled(len(polls))
         assert running.items("quarantine") == []
         expected = {f"turned-{number}" for number in documents}
         expected |= {f"real-{number}" for number, real in documents.items() if verdict(real) is False}

@@ -71,7 +71,7 @@ def test_it_is_put_aside_with_its_reason_and_the_gateway_goes_on(running, name):
         device.send("telemetry", payload)
         device.measure(now_ms() + 1_000, {"cpu.load": 17})  # not at the very instant of the bad one
         device.wait_taken()
-    running.wait_metric("forewarn_messages_processed_total", before["forewarn_messages_processed_total"] + 2)
+    running.wait_settled(running.settled(before) + 2)
     counter = f"forewarn_messages_quarantined_total{{{reason}}}"
     assert running.metric(counter) == before[counter] + 1
     (row,) = [row for row in running.items("quarantine") if f"bad-{name}/" in row["topic"]]
@@ -96,7 +96,7 @@ def test_topics_that_name_no_device(running):
             ("fw/ac*me/pc/p-1/telemetry", message),
         ],
     )
-    running.wait_metric("forewarn_messages_processed_total", before["forewarn_messages_processed_total"] + 3)
+    running.wait_settled(running.settled(before) + 3)
     after = running.metrics()
     for reason, count in (("unknown_class", 1), ("bad_identifier", 2)):
         name = f"forewarn_messages_quarantined_total{{{reason}}}"
@@ -118,7 +118,7 @@ def test_good_readings_beside_bad_ones_are_kept(running):
     with Device(running.broker, "acme/pc/mixed") as device:
         device.send("telemetry", document.encode())
         device.wait_taken()
-    running.wait_metric("forewarn_messages_processed_total", before["forewarn_messages_processed_total"] + 1)
+    running.wait_settled(running.settled(before) + 1)
     kept = [
         (ts - begun, signal, value)
         for ts, signal, value in running.readings(device.name)
@@ -155,7 +155,7 @@ def test_facts_status_and_replies_of_no_use(running):
         device.send("reply", b'{"state": "passed"}')
         device.send("reply", b'{"id": "P-1", "state": "passed"}')
         device.wait_taken()
-    running.wait_metric("forewarn_messages_processed_total", before["forewarn_messages_processed_total"] + 6)
+    running.wait_settled(running.settled(before) + 6)
     rows = [row for row in running.items("quarantine") if "/confused/" in row["topic"]]
     assert sorted((row["topic"].rpartition("/")[2], row["reason"]) for row in rows) == [
         ("facts", "not_an_object"),
@@ -196,11 +196,11 @@ def test_everything_that_ever_went_wrong_at_once(running):
         for number, payload in enumerate(payloads * 10)
     ]
     publish(running.broker, messages)
-    target = before["forewarn_messages_processed_total"] + len(messages)
-    running.wait_metric("forewarn_messages_processed_total", target)
+    target = running.settled(before) + len(messages)
+    running.wait_settled(target)
     with Device(running.broker, "acme/pc/after") as device:
         device.measure(now_ms(), {"cpu.load": 5})
         device.wait_taken()
-    running.wait_metric("forewarn_messages_processed_total", target + 1)
+    running.wait_settled(target + 1)
     assert [reading[1:] for reading in running.readings(device.name)] == [("cpu.load", 5)]
     assert running.get("/readyz").status_code == 200

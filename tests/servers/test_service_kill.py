@@ -141,10 +141,7 @@ def tell_all(running, broker_url, *, seed):
             what="the order after a failed self test",
         )
         wait_until(
-            lambda: (
-                running.metric("forewarn_messages_received_total")
-                == running.metric("forewarn_messages_processed_total")
-            ),
+            lambda: running.metric("forewarn_messages_received_total") == running.settled(),
             seconds=PATIENCE,
             what="nothing in between",
         )

@@ -111,7 +111,7 @@ def assert_nothing_lost_and_nothing_double(running, chatter):
     """Every message that the gateway received since its start was processed once."""
     chatter.fall_silent()
     sent = len(chatter.device.sent)
-    running.wait_metric("forewarn_messages_processed_total", sent)
+    running.wait_settled(sent)
     counted = running.metrics()
     assert counted["forewarn_messages_received_total"] == sent
     assert counted["forewarn_readings_duplicate_total"] == counted["forewarn_readings_late_total"] == 0
@@ -129,7 +129,7 @@ def test_a_hold_goes_on_and_a_new_rule_works_at_once(yard):
     chatter.values = {"cpu.temperature@0": 95.0, "yard.load": 20.0}
     chatter.pass_minutes(10)
     began = chatter.said
-    running.wait_metric("forewarn_messages_processed_total", began)
+    running.wait_settled(began)
     path.write_text(pack(HOT, LOADED))
     answer = reload(running)
     assert (answer.status_code, answer.json()) == (
