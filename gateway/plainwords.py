@@ -1,4 +1,4 @@
-"""Plain words that every page and paper shares: values with their units, names of signals and of self tests."""
+"""Plain words that pages and papers share: values with their units, names of signals and of self tests."""
 
 import math
 

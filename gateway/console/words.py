@@ -2,14 +2,35 @@
 
 from diagnostics.case import Case, CaseState
 from diagnostics.decision import Reason
-from gateway.plainwords import NONE as NONE
-from gateway.plainwords import action_words as action_words
-from gateway.plainwords import number_words as number_words
-from gateway.plainwords import signal_words as signal_words
-from gateway.plainwords import unit_of as unit_of
-from gateway.plainwords import upper_first as upper_first
-from gateway.plainwords import value_words as value_words
-from gateway.plainwords import words_of as words_of
+from gateway.plainwords import (
+    NONE,
+    action_words,
+    number_words,
+    signal_words,
+    unit_of,
+    upper_first,
+    value_words,
+    words_of,
+)
+
+#: The pages take all their words from here.
+__all__ = [
+    "CLASSES",
+    "NONE",
+    "OUTCOMES",
+    "REASONS",
+    "action_words",
+    "class_words",
+    "fact_words",
+    "number_words",
+    "signal_words",
+    "state_words",
+    "unit_of",
+    "upper_first",
+    "value_words",
+    "why_words",
+    "words_of",
+]
 
 #: Why there is no order (yet), short enough for a list.
 REASONS: dict[Reason, str] = {

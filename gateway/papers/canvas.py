@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache
 from importlib.resources import files
 
-from fontTools.ttLib import TTFont
 from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, XPos, YPos
+from fpdf.fonts import TTFFont
 
 from gateway.papers.drawing import PT_IN_MM, Box, Drawing, Label, Stroke
 from gateway.papers.texts import SHORTENED
@@ -39,13 +38,6 @@ def _chinese_path() -> str:
     return str(files(_NOTO).joinpath("NotoSansSC-Regular.otf"))
 
 
-@cache
-def _characters(path: str) -> frozenset[int]:
-    """Return the characters that a font has."""
-    with TTFont(path, lazy=True) as font:
-        return frozenset(font.getBestCmap())
-
-
 class Canvas:
     """A page with a writing position; a column of it is one, too.
 
@@ -66,6 +58,7 @@ class Canvas:
         pdf.set_lang("en")
         pdf.add_page()
         self._pdf = pdf
+        self._characters = self._of_font(ROMAN)
         self._chinese = False
         self._unshown = 0
         self._take(MARGIN, MARGIN, PAGE_WIDTH - 2 * MARGIN)
@@ -151,9 +144,7 @@ class Canvas:
                 bottom = max(bottom, self.y)
             self.y = bottom
 
-    def table(
-        self, headings: Sequence[str], rows: Sequence[Sequence[str]], shares: Sequence[float]
-    ) -> None:
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], shares: Sequence[float]) -> None:
         """Write rows of a line each under headings; `shares` are the columns' parts of the width."""
         for row, colour in ((headings, QUIET), *((row, INK) for row in rows)):
             left = self.left
@@ -226,16 +217,21 @@ class Canvas:
 
     def _known(self, text: str) -> str:
         """Return a text with ``?`` for what the fonts do not have; Chinese is fetched when it is needed."""
-        roman = _characters(_font_path("Roboto-Regular.ttf"))
-        if all(ord(one) in roman for one in text):
+        if all(ord(one) in self._characters for one in text):
             return text
         if not self._chinese:
             self._pdf.add_font(CHINESE, "", _chinese_path())
             self._pdf.set_fallback_fonts([CHINESE], exact_match=False)
+            self._characters |= self._of_font(CHINESE)
             self._chinese = True
-        both = roman | _characters(_chinese_path())
-        self._unshown += sum(ord(one) not in both for one in text)
-        return "".join(one if ord(one) in both else "?" for one in text)
+        self._unshown += sum(ord(one) not in self._characters for one in text)
+        return "".join(one if ord(one) in self._characters else "?" for one in text)
+
+    def _of_font(self, name: str) -> frozenset[int]:
+        """Return the characters that a font has."""
+        font = self._pdf.fonts[name]
+        assert isinstance(font, TTFFont)
+        return frozenset(font.cmap)
 
     def _broken(self, text: str, *, size: float, bold: bool, width: float, lines: int) -> list[str]:
         """Return a text as lines that fit a width, so many at most."""

@@ -155,7 +155,7 @@ class _Plot:
                 yield from (Stroke(((self.x(ts), self.y(value)),), LINE, 0.6) for ts, value in stretch)
 
     def _moments(self) -> Iterator[Stroke | Label]:
-        """Draw each moment and its word: before the line where there is room, else behind it, else nowhere."""
+        """Draw each moment; its word stands before its line where there is room, or behind it."""
         room = (self.width - LEFT - RIGHT) * WORD_ROOM
         taken = LEFT
         for moment in sorted(self.course.moments, key=lambda one: one.at):

@@ -58,26 +58,25 @@ def gather(
     course = None
     evidence = deciding(order.diagnosis.evidence)
     if evidence is not None and case is not None:
-        course = _course(order, case, ledger.events(case.case_id), evidence, readings, catalogue)
+        course = _course(case, ledger.events(case.case_id), evidence, readings, catalogue)
     return Dossier(order, course, catalogue, now)
 
 
 def deciding(evidence: Sequence[OrderEvidence]) -> OrderEvidence | None:
-    """Return the evidence that a chart shows: the first number with a limit, else the first that is drawable."""
+    """Return the evidence that a chart shows: a number with a limit if there is one, else a number."""
     numbers = [one for one in evidence if _number(one.value) is not None]
     limited = [one for one in numbers if _number(one.limit) is not None and not isinstance(one.limit, bool)]
     return next(iter([*limited, *numbers]), None)
 
 
 def _course(
-    order: ServiceOrder,
     case: Case,
     events: Sequence[CaseEvent],
     evidence: OrderEvidence,
     readings: Readings,
     catalogue: Catalogue,
 ) -> Course:
-    device = DeviceId(order.tenant, order.device.device_class, order.device.device)
+    device = DeviceId(case.tenant, case.device_class, case.device)
     decided = max(case.confirmed_at or case.onset, parse_instant(evidence.at), case.onset)
     lead = max(LEAD_MS, (decided - case.onset) // 2)
     start = max(case.onset - lead, decided - LONGEST_MS)

@@ -138,7 +138,9 @@ def _lines(page: Canvas, texts: Sequence[str], most: int, noun: str, *, lines: i
 
 def _left_out(page: Canvas, number: int, noun: str) -> None:
     if number > 0:
-        page.prose(f"(shortened: {number} more {noun}; the HTML and the console have all)", colour=RED, size=8)
+        page.prose(
+            f"(shortened: {number} more {noun}; the HTML and the console have all)", colour=RED, size=8
+        )
 
 
 def _chart(page: Canvas, dossier: Dossier, room: Room) -> None:

@@ -9,7 +9,7 @@ QUIET_ZONE = 4
 
 
 def qr_drawing(link: str | None) -> Drawing | None:
-    """Return a QR code of a link, one module a unit; None without one, or when it is too long to be scanned."""
+    """Return a QR code of a link, one module a unit; None without one, or when it is too long."""
     if link is None or len(link) > 300 or not link.startswith(("http://", "https://")):
         return None
     rows = [list(row) for row in segno.make(link, error="m", micro=False).matrix]

@@ -1,8 +1,8 @@
 """The European Repair Information Form, filled in as far as an order goes.
 
-Fields and their order are those of Directive (EU) 2024/1799, article 4(4) and Annex I. The form binds the repairer
-once it is given (article 4(5): 30 calendar days at least), so price, time and conditions are the repairer's to
-state: here they stay blank, with the reason, and what the order says of them stands beside.
+Fields and their order are those of Directive (EU) 2024/1799, article 4(4) and Annex I. The form binds the
+repairer once it is given (article 4(5): 30 calendar days at least), so price, time and conditions are the
+repairer's to state: here they stay blank, with the reason, and what the order says of them stands beside.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def repair_form(dossier: Dossier) -> RepairForm:
         tuple(
             Field(one.section, one.name, one.value and shown(one.value), shown(one.note)) for one in fields
         ),
-        f"Prepared {zone.words(dossier.printed_at)} by forewarn from the service order {shown(order.order_id)}. "
+        f"Prepared {zone.words(dossier.printed_at)} by forewarn from the order {shown(order.order_id)}. "
         "It is no offer until the repairer completes and gives it.",
     )
 
@@ -57,7 +57,7 @@ def _repairer(order: ServiceOrder) -> Iterator[Field]:
     provider = order.service.provider
     why = next((gap.why for gap in order.missing if gap.field.startswith("service.provider")), _STATES)
     yield Field(REPAIRER, "Repairer", provider.name if provider else None, "" if provider else why)
-    workshop = order.logistics.device and order.logistics.device.to
+    workshop = order.logistics.device.to if order.logistics.device else None
     yield Field(REPAIRER, "Geographical address", workshop, "" if workshop else _STATES)
     for name in ("Telephone number", "E-mail address"):
         yield Field(REPAIRER, name, None, _STATES)
@@ -118,10 +118,14 @@ def _hand_over(order: ServiceOrder) -> tuple[str | None, str]:
     """Return where the good changes hands by the order's channel, or why that is not known."""
     channel = order.service.channel
     if channel == "on_site":
-        address = ", ".join(part for part in (order.site.address, order.site.country) if part)
+        address = order.site.address
         why = next((gap.why for gap in order.missing if gap.field.startswith("site")), _STATES)
-        return (f"At the consumer's: {address}", "") if address else (None, why)
-    workshop = order.logistics.device and order.logistics.device.to
+        return (
+            (f"At the consumer's: {address}, {order.site.country or ''}".rstrip(", "), "")
+            if address
+            else (None, why)
+        )
+    workshop = order.logistics.device.to if order.logistics.device else None
     if channel in ("carry_in", "mail_in") and workshop:
         return f"{workshop} ({words_of(channel)})", ""
     return None, _STATES

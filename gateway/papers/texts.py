@@ -1,4 +1,4 @@
-"""Texts as papers can carry them: without control characters, times in the site's zone, cut where they must be."""
+"""Texts as papers can carry them: no control characters, times in the site's zone, cut where they must be."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ _NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 
 def shown(text: str) -> str:
-    """Return a text as one line in which nothing is invisible or turns the direction of writing.
+    r"""Return a text as one line in which nothing is invisible or turns the direction of writing.
 
     Devices send any character: blank space of every kind becomes one space, and controls, surrogates,
     unassigned and direction marks become U+FFFD.
 
-    >>> shown("a\\n b"), ascii(shown("x\\x1b[31m"))
-    ('a b', "'x\\\\ufffd[31m'")
+    >>> shown("a\n b"), ascii(shown("x\x1b[31m"))
+    ('a b', "'x\\ufffd[31m'")
     """
     spaced = " ".join(text.split())
     return "".join("\N{REPLACEMENT CHARACTER}" if _hidden(one) else one for one in spaced)

@@ -14,7 +14,8 @@ from gateway.papers.sheet import UNKNOWN, Fact, Sheet, Table
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 _STYLE = """
-body{font:14px/1.4 system-ui,'Noto Sans','Noto Sans SC',sans-serif;color:#1f2937;max-width:56rem;margin:2rem auto;padding:0 1rem}
+body{font:14px/1.4 system-ui,'Noto Sans','Noto Sans SC',sans-serif;
+color:#1f2937;max-width:56rem;margin:2rem auto;padding:0 1rem}
 header{display:flex;gap:1rem;align-items:flex-start;border-bottom:2px solid #1f2937;padding-bottom:.5rem}
 header div{flex:1}header svg{width:6rem;flex:none}
 h1{font-size:1.5rem;margin:0}h2{font-size:1rem;margin:1.2rem 0 .3rem;border-bottom:1px solid #d1d5db}
@@ -23,7 +24,8 @@ p{margin:.3rem 0}.lead{font-size:1.1rem}.quiet,td.none,dd.none{color:#6b7280}
 .mark.major{background:#b45309}.mark.critical,.danger{background:#b91c1c}
 .danger{color:#fff;padding:.4rem .6rem;font-weight:600}
 .two{display:grid;grid-template-columns:1fr 1fr;gap:0 2rem}
-dl{display:grid;grid-template-columns:7rem 1fr;gap:.1rem .6rem;margin:.2rem 0}dt{color:#6b7280}dd{margin:0;overflow-wrap:anywhere}
+dl{display:grid;grid-template-columns:7rem 1fr;gap:.1rem .6rem;margin:.2rem 0}
+dt{color:#6b7280}dd{margin:0;overflow-wrap:anywhere}
 dl.form{grid-template-columns:16rem 1fr}.blank{display:block;border-bottom:1px solid #9ca3af;height:1.3rem}
 table{border-collapse:collapse;width:100%}th{text-align:left;color:#6b7280;font-weight:400}
 td,th{padding:.15rem .5rem .15rem 0;border-bottom:1px solid #e5e7eb;overflow-wrap:anywhere;vertical-align:top}
@@ -38,8 +40,9 @@ def order_html(sheet: Sheet, dossier: Dossier) -> str:
     body = [
         "<header><div>",
         f'<h1>{escape(sheet.title)} <small class="mark {sheet.severity}">{sheet.severity}</small></h1>',
-        f'<p class="quiet">{escape(sheet.order_id)}, opened {sheet.opened}, {escape(sheet.state)}{_link(sheet.link)}</p>',
-        f'</div>{to_svg(qr) if qr else ""}</header>',
+        f'<p class="quiet">{escape(sheet.order_id)}, opened {sheet.opened}, {escape(sheet.state)}',
+        f"{_link(sheet.link)}</p>",
+        f"</div>{to_svg(qr) if qr else ''}</header>",
         '<p class="danger">Danger: someone or something can come to harm. Tell the owner at once.</p>'
         if sheet.danger
         else "",
@@ -92,7 +95,8 @@ def _page(title: str, body: Iterable[str]) -> str:
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
         *(line for line in body if line),
         "</body></html>",
@@ -142,5 +146,8 @@ def _chart(dossier: Dossier) -> list[str]:
     drawing = chart(dossier.course, dossier.zone, width=182, height=52)
     if drawing is None:
         return ['<p class="quiet">No reading of it is stored around the onset.</p>']
-    return [f"<figure style=\"margin:.6rem 0\"><figcaption>{escape(title_of(dossier.course))}</figcaption>",
-            to_svg(drawing), "</figure>"]
+    return [
+        f'<figure style="margin:.6rem 0"><figcaption>{escape(title_of(dossier.course))}</figcaption>',
+        to_svg(drawing),
+        "</figure>",
+    ]
