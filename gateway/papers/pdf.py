@@ -33,6 +33,7 @@ class Room:
 
 #: From roomy to tight; the first with which everything fits the page is taken. The last always fits.
 ROOMS = (
+    Room(lines=3, prose=4, evidence=8, parts=10, others=6, chart=72),
     Room(lines=3, prose=4, evidence=8, parts=10, others=6, chart=52),
     Room(lines=2, prose=3, evidence=6, parts=8, others=5, chart=46),
     Room(lines=2, prose=2, evidence=5, parts=6, others=3, chart=40),
