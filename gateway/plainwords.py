@@ -58,6 +58,18 @@ def value_words(value: Scalar) -> str:
     return value if isinstance(value, str) else number_words(value)
 
 
+def with_unit(value: Scalar, unit: str) -> str:
+    """Return a value with its unit, where it is a number.
+
+    >>> with_unit(0.0, "1/min"), with_unit(81.25, "V"), with_unit(False, "V"), with_unit(3.0, "")
+    ('0 a minute', '81.2 V', 'no', '3')
+    """
+    words = value_words(value)
+    if not unit or isinstance(value, bool) or not isinstance(value, int | float):
+        return words
+    return f"{words} {'a minute' if unit == '1/min' else unit}"
+
+
 def unit_of(catalogue: Catalogue, signal: str) -> str:
     """Return the unit of a signal's numbers, ``""`` when it has none or is not in the catalogue."""
     known = catalogue.get(Channel.parse(signal).signal)

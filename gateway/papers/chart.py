@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from gateway.papers.drawing import Box, Drawing, Label, Point, Stroke
 from gateway.papers.texts import Zone, cut, shown
-from gateway.plainwords import number_words
+from gateway.plainwords import number_words, with_unit
 from rules.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 INK, GRID, QUIET = "#1f2937", "#e5e7eb", "#6b7280"
@@ -137,7 +137,7 @@ class _Plot:
         if self.course.limit is None or self.course.boolean:
             return
         y = self.y(self.course.limit)
-        words = f"limit {number_words(self.course.limit)} {self.course.unit}".strip()
+        words = f"limit {with_unit(self.course.limit, self.course.unit)}"
         yield Stroke(((LEFT, y), (self.width - RIGHT, y)), LIMIT, 0.3, dashed=True)
         over = y - 1 if y - 4 > TOP else y + 3
         yield Label(LEFT + 1, over, words, LIMIT, TYPE)

@@ -63,10 +63,8 @@ def gather(
 
 
 def deciding(evidence: Sequence[OrderEvidence]) -> OrderEvidence | None:
-    """Return the evidence that a chart shows: a number with a limit if there is one, else a number."""
-    numbers = [one for one in evidence if _number(one.value) is not None]
-    limited = [one for one in numbers if _number(one.limit) is not None and not isinstance(one.limit, bool)]
-    return next(iter([*limited, *numbers]), None)
+    """Return the evidence that a chart shows: what a rule looks at first, if it can be drawn."""
+    return next((one for one in evidence if _number(one.value) is not None), None)
 
 
 def _course(

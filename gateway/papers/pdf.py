@@ -11,6 +11,9 @@ from gateway.papers.qr import qr_drawing
 from gateway.papers.repairform import RepairForm
 from gateway.papers.sheet import Fact, Sheet, Table
 
+#: Height of the chart of a signal that is yes or no, mm.
+YES_AND_NO = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -147,7 +150,8 @@ def _left_out(page: Canvas, number: int, noun: str) -> None:
 def _chart(page: Canvas, dossier: Dossier, room: Room) -> None:
     if dossier.course is None:
         return
-    drawing = chart(dossier.course, dossier.zone, width=page.width, height=room.chart)
+    height = min(room.chart, YES_AND_NO) if dossier.course.boolean else room.chart
+    drawing = chart(dossier.course, dossier.zone, width=page.width, height=height)
     page.prose(title_of(dossier.course), size=8, bold=True, lines=1)
     if drawing is None:
         page.prose("No reading of it is stored around the onset.", size=8, colour=QUIET)

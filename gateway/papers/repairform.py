@@ -67,7 +67,9 @@ def _repairer(order: ServiceOrder) -> Iterator[Field]:
 def _service(order: ServiceOrder, zone: Zone) -> Iterator[Field]:
     service, estimate = order.service, order.estimate
     yield Field(SERVICE, "Good to be repaired", _good(order))
-    yield Field(SERVICE, "Description of the defect", order.diagnosis.explanation or order.fault.title)
+    lead = order.diagnosis.explanation.partition(". Seen")[0].rstrip(".")
+    words = dict.fromkeys(text for text in (order.fault.title, lead, order.fault.symptom) if text)
+    yield Field(SERVICE, "Description of the defect", "; ".join(words))
     repair = ", ".join(f"{part.quantity} x {part.title} ({part.part})" for part in order.parts)
     no_part = next((gap.why for gap in order.missing if gap.field == "parts"), "the order names no part")
     yield Field(

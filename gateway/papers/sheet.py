@@ -7,7 +7,7 @@ from diagnostics.naming import part_words
 from diagnostics.orders.model import Estimate, OrderEvidence, ServiceOrder
 from gateway.papers.dossier import Dossier
 from gateway.papers.texts import Zone, shown
-from gateway.plainwords import NONE, action_words, signal_words, unit_of, upper_first, value_words, words_of
+from gateway.plainwords import NONE, action_words, signal_words, unit_of, upper_first, with_unit, words_of
 from rules.signals import Catalogue
 
 #: Stands in a field of which nothing is known; why, stands under `Missing`.
@@ -140,10 +140,8 @@ def _evidence(evidence: Sequence[OrderEvidence], catalogue: Catalogue, zone: Zon
         [
             (
                 shown(upper_first(signal_words(catalogue, one.signal))),
-                shown(f"{value_words(one.value)} {unit_of(catalogue, one.signal)}"),
-                NONE
-                if one.limit is None
-                else shown(f"{value_words(one.limit)} {unit_of(catalogue, one.signal)}"),
+                shown(with_unit(one.value, unit_of(catalogue, one.signal))),
+                NONE if one.limit is None else shown(with_unit(one.limit, unit_of(catalogue, one.signal))),
                 zone.words(one.at),
             )
             for one in evidence

@@ -40,7 +40,7 @@ def order_html(sheet: Sheet, dossier: Dossier) -> str:
     body = [
         "<header><div>",
         f'<h1>{escape(sheet.title)} <small class="mark {sheet.severity}">{sheet.severity}</small></h1>',
-        f'<p class="quiet">{escape(sheet.order_id)}, opened {sheet.opened}, {escape(sheet.state)}',
+        f'<p class="quiet">{escape(sheet.order_id)}, opened {sheet.opened}, {escape(sheet.state)}'
         f"{_link(sheet.link)}</p>",
         f"</div>{to_svg(qr) if qr else ''}</header>",
         '<p class="danger">Danger: someone or something can come to harm. Tell the owner at once.</p>'
