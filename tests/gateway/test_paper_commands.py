@@ -5,12 +5,14 @@ import io
 import json
 
 import pytest
+import typer
 from orders_world import SERVER, drive_case
 from paper_orders import drive_order, events
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from gateway.cli.commands import app
+from gateway.cli.groups import group_of
 from gateway.errors import UserError
 from gateway.ledger.store import SqlLedger
 from gateway.papers.handover import check_archive
@@ -97,3 +99,11 @@ def test_a_device_that_never_spoke_has_nothing_to_hand_over(folder):
     run("devices", "handover", "acme/server/none", "--out", "x.zip", fails="nothing is stored")
     run("devices", "handover", "none", "--out", "x.zip", fails="expected a device as tenant/class/device")
     assert not (folder / "x.zip").exists()
+
+
+def test_several_files_add_to_one_group_of_commands():
+    outer = typer.Typer()
+    first = group_of(outer, "devices", "Devices.")
+    assert group_of(outer, "devices", "Other words.") is first
+    assert first.info.help == "Devices."
+    assert group_of(outer, "others", "Others.") is not first
