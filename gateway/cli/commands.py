@@ -15,7 +15,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from gateway.cli.agent import agent
+from gateway.cli.handover import register_handover
 from gateway.cli.logs import configure_logs
+from gateway.cli.orderpapers import export, paper
 from gateway.cli.scenarios import rules_app
 from gateway.cli.simulate import simulate
 from gateway.config import Config, load_config
@@ -33,6 +35,9 @@ app = typer.Typer(
 orders_app = typer.Typer(help="Service orders, also while the gateway runs.", no_args_is_help=True)
 app.add_typer(orders_app, name="orders")
 app.add_typer(rules_app, name="rules")
+orders_app.command()(paper)
+orders_app.command()(export)
+register_handover(app)
 app.command()(agent)
 app.command()(simulate)
 

@@ -15,6 +15,11 @@ def order_path(order_id: str) -> str:
     return f"/orders/{quote(order_id, safe='')}"
 
 
+def paper_path(order_id: str, paper: str) -> str:
+    """Return where the API gives a paper of an order: ``paper.pdf``, ``paper.html``, ``repair-form.html``."""
+    return f"/api/v1/orders/{quote(order_id, safe='')}/{paper}"
+
+
 def device_path(device: DeviceId) -> str:
     """Return the page of a device."""
     return "/devices/" + "/".join(quote(part, safe="") for part in device)

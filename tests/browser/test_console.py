@@ -187,6 +187,18 @@ def test_an_order_reads_like_a_work_sheet_and_says_what_is_missing(served, page)
     expect(page).to_have_url(re.compile("/cases/case-fridge-031-fridge-warm$"))
 
 
+def test_an_order_leads_to_its_papers(served, page):
+    opened(page, "/orders/SO-9C41QD")
+    for name, paper in (("PDF", "paper.pdf"), ("repair information form", "repair-form.html")):
+        link = page.get_by_role("link", name=name, exact=True)
+        expect(link).to_have_attribute("href", f"/api/v1/orders/SO-9C41QD/{paper}")
+    page.get_by_role("link", name="HTML", exact=True).click()
+    expect(page).to_have_url(re.compile("/orders/SO-9C41QD/paper.html$"))
+    expect(page.get_by_role("heading", name="What was seen")).to_be_visible()
+    expect(page.locator("figure svg")).to_have_attribute("aria-label", re.compile("fridge compartment"))
+    assert page.locator("dl").first.evaluate("e => getComputedStyle(e).display") == "grid"  # styles are let
+
+
 def test_a_deadline_that_has_passed_is_marked(served, page):
     opened(page, "/orders/SO-7F3K2A")
     overdue = page.locator("section", has_text="Until when").locator("fw-time[overdue]")

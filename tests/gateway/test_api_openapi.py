@@ -21,6 +21,8 @@ def test_it_holds_every_route():
     assert set(paths) == {
         "/api/v1/devices", device, f"{device}/telemetry", "/api/v1/cases", "/api/v1/cases/{case_id}",
         "/api/v1/orders", "/api/v1/orders/{order_id}", "/api/v1/rules", "/api/v1/rules/reload",
+        *(f"/api/v1/orders/{{order_id}}/{paper}.{form}" for paper in ("paper", "repair-form")
+          for form in ("html", "pdf")),
         "/api/v1/quarantine", "/api/v1/events", "/api/v1/ingest/{codec}", "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
 

@@ -9,7 +9,7 @@ from nicegui import ui
 from diagnostics.naming import part_words
 from diagnostics.orders.model import OrderEvidence, ServiceOrder
 from gateway.console.frame import Desk, frame
-from gateway.console.links import case_path, device_path
+from gateway.console.links import case_path, device_path, paper_path
 from gateway.console.live import Region
 from gateway.console.pages.missing import nothing_here
 from gateway.console.parts import Row, Sheet, Time, box, column, fact, link, mark, section, text
@@ -107,6 +107,12 @@ class _OrderSheet:
             Time(parse_instant(order.opened_at))
             text("span", " from ")
             link("this case", case_path(order.case_id))
+            text("span", ". Papers: ")
+            link("PDF", paper_path(order.order_id, "paper.pdf"))
+            text("span", ", ")
+            link("HTML", paper_path(order.order_id, "paper.html"))
+            text("span", ", ")
+            link("repair information form", paper_path(order.order_id, "repair-form.html"))
             text("span", ".")
 
     def _part(self) -> str:

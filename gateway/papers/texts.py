@@ -1,0 +1,69 @@
+"""Texts as papers can carry them: no control characters, times in the site's zone, cut where they must be."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from rules.times import parse_instant
+
+#: Stands behind a text of which a part was left out.
+SHORTENED = "… (shortened)"
+
+_NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+def shown(text: str) -> str:
+    r"""Return a text as one line in which nothing is invisible or turns the direction of writing.
+
+    Devices send any character: blank space of every kind becomes one space, and controls, surrogates,
+    unassigned and direction marks become U+FFFD.
+
+    >>> shown("a\n b"), ascii(shown("x\x1b[31m"))
+    ('a b', "'x\\ufffd[31m'")
+    """
+    spaced = " ".join(text.split())
+    return "".join("\N{REPLACEMENT CHARACTER}" if _hidden(one) else one for one in spaced)
+
+
+def _hidden(character: str) -> bool:
+    return unicodedata.category(character) in _NOT_SHOWN
+
+
+def cut(text: str, most: int) -> str:
+    """Return a text of at most so many characters, which says so where it was longer.
+
+    >>> cut("a drive that loses sectors", 20)
+    'a drive… (shortened)'
+    """
+    if len(text) <= most:
+        return text
+    return text[: most - len(SHORTENED)].rstrip() + SHORTENED
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """The time zone of the place that a paper is about, and what it is called on it."""
+
+    name: str
+    info: tzinfo
+
+    @classmethod
+    def of(cls, name: str | None) -> "Zone":
+        """Return the zone of an IANA name; UTC when it is unknown, which its name then says."""
+        if name is None:
+            return cls("UTC, as the site's time zone is unknown", ZoneInfo("UTC"))
+        try:
+            return cls(name, ZoneInfo(name))
+        except (KeyError, ValueError, OSError):  # a folder of the zone files is no zone either
+            return cls(f"UTC, as {cut(shown(name), 40)} is no time zone", ZoneInfo("UTC"))
+
+    def moment(self, instant_ms: int) -> datetime:
+        """Return an instant, ms since 1970 UTC, on the clocks of the zone."""
+        since = timedelta(milliseconds=instant_ms)
+        return (datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC")) + since).astimezone(self.info)
+
+    def words(self, instant: int | str) -> str:
+        """Return an instant, ms or RFC 3339, to the minute: ``2026-01-01 01:10``."""
+        ms = parse_instant(instant) if isinstance(instant, str) else instant
+        return f"{self.moment(ms):%Y-%m-%d %H:%M}"
