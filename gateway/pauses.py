@@ -29,7 +29,7 @@ class Pauses:
 
 
 def pause_after(failed: int, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> float:
-    """Return the pause (s) after so many failed attempts, 1 or more, where only their number is remembered."""
+    """Return the pause (s) after so many failed attempts, 1 or more, where only these are counted."""
     return _jittered(min(first * 2.0 ** min(failed - 1, 64), longest))
 
 

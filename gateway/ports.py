@@ -507,8 +507,8 @@ class Delivery:
 class Outbox(Protocol):
     """Events that are owed to other systems. Calls block; the dispatcher runs them on a thread.
 
-    All of them raise StoreUnavailableError when the store cannot take or give: nothing was changed, and the same
-    call may be made again.
+    All of them raise StoreUnavailableError when the store cannot take or give: nothing was changed, and the
+    same call may be made again.
     """
 
     def share_out(self, targets: Mapping[str, str]) -> None:

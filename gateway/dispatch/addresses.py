@@ -1,4 +1,4 @@
-"""Where requests may go: names are resolved once, all their addresses checked, and a checked one connected to."""
+"""Where requests may go: a name is resolved once, its addresses are checked, one of them connected to."""
 
 import asyncio
 import ipaddress
@@ -15,7 +15,7 @@ class ForbiddenAddressError(Exception):
 
 
 def is_public(address: str) -> bool:
-    """Say whether an address belongs to the public internet: not private, loopback, link-local, shared, reserved.
+    """Say whether an address is public: not private, loopback, link-local, shared or reserved.
 
     IPv6 addresses that stand for an IPv4 address are judged by that. What counts is the registry of special
     purposes (RFC 6890), as Python has it in `ipaddress`.
@@ -48,7 +48,7 @@ async def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
         for address in addresses:
             if not is_public(address):
                 raise ForbiddenAddressError(
-                    f"{host} leads to {address}, which is not a public address; allow_private = true allows it"
+                    f"{host} leads to {address}, no public address (allow_private = true allows it)"
                 )
     return addresses
 

@@ -82,7 +82,7 @@ class Target:
             if not found:
                 raise UserError(f"{place('secret_file')}: expected a secret in {path}, it is empty")
             if not all(map(is_secret, found)):
-                raise UserError(f"{place('secret_file')}: {_EXPECTED_SECRET} in each line of {path}")
+                raise UserError(f"{place('secret_file')}: {_EXPECTED_KEY} in each line of {path}")
             secrets += found
         token = table.token
         if table.token_file is not None:
@@ -148,7 +148,7 @@ def is_secret(text: str) -> bool:
     return text.startswith("whsec_") and _LEAST_KEY <= len(key) <= _LONGEST_KEY
 
 
-_EXPECTED_SECRET = "expected whsec_ and 24 to 64 random bytes in base64"
+_EXPECTED_KEY = "expected whsec_ and 24 to 64 random bytes in base64"
 
 
 def _problems(table: "DispatchTable") -> Iterator[str]:
@@ -202,7 +202,7 @@ def _problems_of_secrets(table: "DispatchTable") -> Iterator[str]:
     if table.kind == "webhook" and not _listed(table.secret) and not _listed(table.secret_file):
         yield "secret: expected it or secret_file with kind 'webhook', but neither is there"
     if not all(map(is_secret, _listed(table.secret))):
-        yield f"secret: {_EXPECTED_SECRET}"
+        yield f"secret: {_EXPECTED_KEY}"
     if table.token is not None and not (table.token and _one_line(table.token)):
         yield "token: expected a text of one line"
 

@@ -176,8 +176,10 @@ class SqlOutbox:
                 item=_delivery,
             )
 
-    def retry(self, *, numbers: Sequence[int] | None = None, target: str | None = None) -> tuple[int, list[int]]:
-        """Let dead letters be tried again as if for the first time, by number or all, of one target or of all.
+    def retry(
+        self, *, numbers: Sequence[int] | None = None, target: str | None = None
+    ) -> tuple[int, list[int]]:
+        """Let dead letters be tried again as if for the first time: by number, or all of a target or of all.
 
         Returns:
             how many will be, and the numbers that no dead letter has.
@@ -231,10 +233,12 @@ def _owe(connection: sa.Connection, name: str, tenant: str, since: int, head: in
     if tenant != ALL_TENANTS:
         events = events.where(orders.c.tenant == tenant)
     columns = ["target", "event", "order_id", "state", "attempts", "due", "changed"]
-    connection.execute(insert_into(connection, deliveries).from_select(columns, events.order_by(outbox.c.number)))
+    connection.execute(
+        insert_into(connection, deliveries).from_select(columns, events.order_by(outbox.c.number))
+    )
 
 
-def _same_order(other: sa.Alias) -> list[sa.ColumnElement[bool]]:
+def _same_order(other: sa.FromClause) -> list[sa.ColumnElement[bool]]:
     return [other.c.target == deliveries.c.target, other.c.order_id == deliveries.c.order_id]
 
 

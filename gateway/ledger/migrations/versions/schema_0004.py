@@ -1,4 +1,4 @@
-"""What of the outbox has been delivered to which target, and the trouble tickets that targets opened for orders."""
+"""What of the outbox has been delivered to which target, and the trouble tickets of orders."""
 
 import sqlalchemy as sa
 from alembic import op
