@@ -15,10 +15,10 @@ class Circuit:
         pauses: between probes.
     """
 
-    def __init__(self, most: int, failures: int, pauses: Pauses | None = None) -> None:
+    def __init__(self, most: int, failures: int, pauses: Pauses) -> None:
         self._most = most
         self._limit = failures
-        self._pauses = pauses or Pauses(FIRST_PROBE, LONGEST_PROBE)
+        self._pauses = pauses
         self._failures = 0
         self._not_before = 0.0
 

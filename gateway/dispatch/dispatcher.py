@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.clock import Clock
-from gateway.dispatch.circuit import Circuit
+from gateway.dispatch.circuit import FIRST_PROBE, LONGEST_PROBE, Circuit
 from gateway.dispatch.files import FileSender
 from gateway.dispatch.mail import MailSender
 from gateway.dispatch.sending import NotDeliveredError, Sender
@@ -57,6 +57,7 @@ class Dispatcher:
         clock: of real time.
         events: counters and log.
         first_pause: s, the pause after an event's first failure; each further one is twice as long.
+        first_probe: s, the pause before a target that fails again and again is first probed; likewise.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Dispatcher:
         clock: Clock,
         events: Events,
         first_pause: float = FIRST_PAUSE,
+        first_probe: float = FIRST_PROBE,
     ) -> None:
         self._outbox = outbox
         self._clock = clock
@@ -75,7 +77,9 @@ class Dispatcher:
         self._tenants = {target.name: target.tenant for target in targets}
         self._lanes = {
             target.name: _Lane(
-                target, SENDERS[target.kind](target), Circuit(target.in_flight, target.circuit)
+                target,
+                SENDERS[target.kind](target),
+                Circuit(target.in_flight, target.circuit, Pauses(first_probe, LONGEST_PROBE)),
             )
             for target in targets
         }

@@ -168,8 +168,8 @@ def _problems(table: "DispatchTable") -> Iterator[str]:
                 yield f"{key}: expected a mailbox such as service@example.com, got {mailbox!r}"
     if "to" in table.model_fields_set and not table.to:
         yield "to: expected at least one mailbox, got []"
-    if parse_duration(table.timeout) < SECOND_MS // 10:
-        yield f"timeout: expected at least 0.1s, got {table.timeout!r}"
+    if parse_duration(table.timeout) < SECOND_MS:
+        yield f"timeout: expected at least 1s, got {table.timeout!r}"
 
 
 def _problems_of_url(table: "DispatchTable", schemes: tuple[str, ...]) -> Iterator[str]:
