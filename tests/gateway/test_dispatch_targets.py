@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from gateway.config import load_config
 from gateway.dispatch.addresses import ForbiddenAddressError, is_public, resolve
+from gateway.dispatch.circuit import Circuit
 from gateway.dispatch.http import LONGEST_RETRY_AFTER, retry_after
 from gateway.dispatch.targets import is_secret
 from gateway.errors import UserError
 from gateway.loading import load_targets
+from gateway.pauses import Pauses, pause_after
 
 WEBHOOK = '[[dispatch]]\nname = "a"\nkind = "webhook"\nurl = "https://crm.example.com/in"\n'
 SIGNED = f'{WEBHOOK}secret = "{SECRET}"\n'
@@ -150,3 +152,34 @@ def test_retry_after_is_read_as_number_and_as_date():
 def test_a_retry_after_of_any_kind_gives_seconds_or_none(text):
     found = retry_after(text, datetime(2026, 1, 1, tzinfo=UTC))
     assert found is None or 0 <= found <= LONGEST_RETRY_AFTER
+
+
+def test_a_circuit_opens_probes_and_closes():
+    circuit = Circuit(4, 3, Pauses(10.0, 40.0))
+    assert [circuit.room(0.0, under_way) for under_way in (0, 3, 4, 5)] == [4, 1, 0, 0]
+    assert [circuit.failed(1.0), circuit.failed(1.0)] == [None, None]
+    assert circuit.room(1.0, 0) == 4
+    pause = circuit.failed(1.0)
+    assert 0 <= pause <= 10
+    assert circuit.is_open
+    assert circuit.failed(1.0 + pause / 2) is None, "it began before the circuit was open"
+    assert circuit.room(1.0 + pause / 2, 0) == 0
+    probing = 1.0 + pause
+    assert [circuit.room(probing, under_way) for under_way in (0, 1)] == [1, 0]
+    longest = max(circuit.failed(1000.0 * number) for number in range(1, 200))
+    assert 20 < longest <= 40
+    assert circuit.answered()
+    assert not circuit.answered(), "it is closed already"
+    circuit.hold(1e9, 60.0)
+    assert (circuit.room(1e9 + 59, 0), circuit.room(1e9 + 60, 0)) == (0, 4)
+
+
+@given(st.integers(1, 10_000))
+def test_pauses_grow_to_their_longest(failed):
+    assert 0 <= pause_after(failed, 2.0, 3600.0) <= min(2.0 ** min(failed, 64), 3600.0)
+
+
+def test_pauses_are_spread_over_all_of_their_length():
+    pauses = [pause_after(5, 1.0, 100.0) for _ in range(1000)]
+    assert min(pauses) < 2
+    assert 14 < max(pauses) <= 16

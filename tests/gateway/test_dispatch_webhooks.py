@@ -1,6 +1,9 @@
 """Webhooks to real receivers: signed, at least once, in order, and given up only for good."""
 
+import asyncio
 import json
+import socket
+import sqlite3
 from collections import defaultdict
 
 import pytest
@@ -184,6 +187,62 @@ async def test_nothing_leaves_for_a_private_address_that_is_not_allowed(office, 
         await until(lambda: office.count("retry") >= 2)
     assert not receiver.requests
     assert "no public address" in office.stands("waiting")[0].detail
+
+
+async def test_a_name_is_asked_for_once_and_what_was_checked_is_connected_to(office, receiver, monkeypatch):
+    asked = []
+
+    async def getaddrinfo(host, port, **_):
+        """A name server that gives a good address to the check, and another to whoever asks again."""
+        asked.append(host)
+        address = "127.0.0.1" if len(asked) == 1 else "127.0.0.2"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    crm = target(url=f"http://rebinding.example.com:{receiver.port}/")
+    office.know(crm)
+    office.open(1)
+    await office.delivered(crm, number=1)
+    assert asked == ["rebinding.example.com"]
+    assert receiver.requests[0].headers["host"] == f"rebinding.example.com:{receiver.port}"
+
+
+async def test_an_event_counts_as_delivered_when_no_target_waits_for_it(office):
+    def when_delivered():
+        with sqlite3.connect(office.url.removeprefix("sqlite:///")) as connection:
+            return connection.execute("SELECT delivered FROM outbox").fetchone()[0]
+
+    with Receiver() as good, Receiver(Reply(400)) as other:
+        crm, erp = target(url=good.url), target(name="erp", url=other.url)
+        office.know(crm, erp)
+        office.open(1)
+        async with office.dispatching(crm, erp) as until:
+            await until(lambda: office.stands("delivered") and office.stands("dead"))
+            assert when_delivered() is None
+            office.outbox.retry()
+            await until(lambda: len(office.stands("delivered")) == 2)
+    assert when_delivered() >= office.stands()[0].owed.created
+
+
+@pytest.mark.slow  # a statement waits 5 s for a lock
+async def test_what_cannot_be_noted_yet_is_not_sent_again(office, receiver):
+    crm = target(url=receiver.url)
+    office.know(crm)
+    office.open(1)
+    office.know(crm)
+    lock = sqlite3.connect(office.url.removeprefix("sqlite:///"), isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    async with office.dispatching(crm) as until:
+        await until(lambda: _outages(office) >= 1)
+        assert not office.stands("delivered")
+        lock.rollback()
+        await until(lambda: office.stands("delivered"))
+    lock.close()
+    assert len(receiver.requests) == 1
+
+
+def _outages(office):
+    return office.events.registry.get_sample_value("forewarn_outages_total", {"what": "ledger"}) or 0
 
 
 async def test_an_answer_without_end_is_cut_off(office):
