@@ -14,15 +14,25 @@ from fastapi import FastAPI
 
 from gateway.api.app import create_app, create_waiting_app, use_catalogue
 from gateway.api.feed import Feed
-from gateway.clock import Clock
+from gateway.clock import Clock, SystemClock
 from gateway.config import Config
 from gateway.console.mount import mount_console
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.targets import Target
 from gateway.errors import StoreUnavailableError, UserError
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
 from gateway.http import HttpServer
+from gateway.ledger.outbox import SqlOutbox
 from gateway.ledger.store import SqlLedger
-from gateway.loading import Knowledge, build_decoder, build_pipeline, load_knowledge, load_packs
+from gateway.loading import (
+    Knowledge,
+    build_decoder,
+    build_pipeline,
+    load_knowledge,
+    load_packs,
+    load_targets,
+)
 from gateway.mqtt.addresses import BrokerAddress
 from gateway.mqtt.commands import MqttCommander
 from gateway.mqtt.embedded import EmbeddedBroker
@@ -78,6 +88,7 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         OutsideError: the embedded broker did not come up, or the broker refuses the subscription.
     """
     knowledge = load_knowledge(config)
+    targets = load_targets(config)
     events = Events()
     async with contextlib.AsyncExitStack() as stack:
         make_folder(config)
@@ -137,8 +148,30 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         stack.callback(parts.feed.close)
         _announce(stack, config.data_dir, http.url, events)
         background = [commander.run(), *([broker.watch()] if broker else [])]
+        if targets:
+            background.append(await _dispatching(stack, config, targets, events, starting))
         failed = await _start(stack, service, receiver, background)
         yield Gateway(broker_url, http.url, service, parts.feed, ledger, failed)
+
+
+async def _dispatching(
+    stack: contextlib.AsyncExitStack,
+    config: Config,
+    targets: list[Target],
+    events: Events,
+    starting: Starting,
+) -> Coroutine[Any, Any, None]:
+    """Return what delivers to targets; they are owed what happens from now on."""
+
+    def opened() -> SqlOutbox:
+        outbox = SqlOutbox(f"sqlite:///{config.ledger_path}")
+        outbox.share_out({target.name: target.tenant for target in targets})
+        return outbox
+
+    outbox = await _open(opened, "ledger", events, starting)
+    stack.callback(outbox.close)
+    # Other systems live in real time, also where the gateway's own runs faster.
+    return Dispatcher(outbox, targets, clock=SystemClock(), events=events).run()
 
 
 def make_folder(config: Config) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from gateway.dispatch.targets import problems_of
 from gateway.errors import UserError
 from gateway.wire.sources import Source
 from rules.times import parse_duration
@@ -145,6 +146,33 @@ class SourceTable(Table):
     options: dict[str, Any] = {}
 
 
+class DispatchTable(Table):
+    """A system that is told of orders. Which keys go with which `kind`: `gateway.dispatch.targets`."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+    tenant: Annotated[str, Field(min_length=1)] = "*"
+    kind: Literal["webhook", "tmf621", "email", "file"]
+    url: str | None = None
+    secret: str | list[str] = []
+    secret_file: Path | list[Path] = []
+    headers: dict[str, str] = {}
+    token: str | None = None
+    token_file: Path | None = None
+    sender: str | None = None
+    to: list[str] = []
+    username: str | None = None
+    password: str | None = None
+    password_file: Path | None = None
+    folder: Path | None = None
+    format: Literal["json", "csv"] = "json"
+    allow_private: bool = False
+    paused: bool = False
+    timeout: DurationText = "10s"
+    attempts: Annotated[int, Field(ge=1, le=1000)] = 30
+    in_flight: Annotated[int, Field(ge=1, le=64)] = 8
+    circuit: Annotated[int, Field(ge=1, le=1000)] = 5
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
     """What a configuration was read from; `overridden` has the variables by key."""
@@ -173,6 +201,7 @@ class Config(Table):
     orders: OrdersTable = OrdersTable()
     intake: IntakeTable = IntakeTable()
     sources: list[SourceTable] = []
+    dispatch: list[DispatchTable] = []
 
     _written: "_Written | None" = PrivateAttr(default=None)
 
@@ -243,16 +272,17 @@ def load_config(path: Path | None, environment: dict[str, str] | None = None) ->
         config = Config.model_validate(document)
     except ValidationError as error:
         raise UserError("\n".join(_sentences(error, path, text, overridden))) from None
-    problems = []
+    problems = problems_of(config.dispatch)
     for position, table in enumerate(config.sources):
         try:
             Source.of(table, position)
         except UserError as error:
-            for problem in str(error).splitlines():
-                key = problem.partition(":")[0]
-                problems.append(f"{path}:{_line_of(text, key.split('.'))}: {problem}")
+            problems += str(error).splitlines()
     if problems:
-        raise UserError("\n".join(problems))
+        keys = [problem.partition(":")[0].split(".") for problem in problems]
+        raise UserError(
+            "\n".join(f"{path}:{_line_of(text, key)}: {p}" for key, p in zip(keys, problems, strict=True))
+        )
     config._written = _Written(path, text, overridden)
     return config
 
@@ -283,6 +313,9 @@ _EXPECTED = {
     "int_parsing": "expected a whole number",
     "int_from_float": "expected a whole number",
     "list_type": "expected a list",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "dict_type": "expected a table",
     "model_type": "expected a table",
     "path_type": "expected a path",
     "greater_than_equal": "expected at least {ge}",

@@ -169,6 +169,43 @@ class Events:
         """What was out of reach is back."""
         self.log.info("restored", what=what)
 
+    def dispatch_target(self, target: str) -> None:
+        """A target is served from now on."""
+        for result in ("delivered", "retry", "dead", "overtaken"):
+            self._dispatch.labels(target, result)
+
+    def dispatched(
+        self, *, target: str, result: str, event_id: str, attempts: int, detail: str | None, retry_in: float
+    ) -> None:
+        """An attempt to deliver an event ended.
+
+        Args:
+            target: its name.
+            result: ``delivered``; ``retry``, it failed and is tried again; ``dead``, it failed for good;
+                ``overtaken``, it was not sent since a later event of its order has been.
+            event_id: of the event.
+            attempts: that failed so far.
+            detail: why it failed.
+            retry_in: s until the next attempt.
+        """
+        self._dispatch.labels(target, result).inc()
+        about = {"target": target, "event_id": event_id, "attempts": attempts}
+        if result == "retry":
+            self.log.warning("dispatch_retry", **about, detail=detail, retry_in_s=round(retry_in, 1))
+        elif result == "dead":
+            self.log.error("dispatch_dead", **about, detail=detail)
+        elif result == "overtaken":
+            self.log.info("dispatch_overtaken", **about)
+        else:
+            self.log.info("dispatch_delivered", **about)
+
+    def circuit(self, *, target: str, closed: bool, retry_in: float = 0.0) -> None:
+        """A target fails so often that it is only probed now and then, or it answers again."""
+        if closed:
+            self.log.info("dispatch_circuit_closed", target=target)
+        else:
+            self.log.warning("dispatch_circuit_open", target=target, retry_in_s=round(retry_in, 1))
+
     def broker(self, *, connected: bool, url: str) -> None:
         """The subscription stands, or the connection was lost."""
         self._connected.set(1 if connected else 0)

@@ -1,12 +1,14 @@
 """What a gateway is made of besides its stores: rules, faults, registry; read whole, refused with places."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from diagnostics.faults import FaultCatalogue, load_faults
 from diagnostics.orders.policy import OrderPolicies
 from diagnostics.orders.registry import Registry
 from gateway.config import Config
+from gateway.dispatch.targets import Target
 from gateway.errors import UserError
 from gateway.pipeline import Pipeline, Settings
 from gateway.registry import load_registry
@@ -93,3 +95,16 @@ def build_decoder(config: Config, knowledge: Knowledge, symbols: Symbols) -> Dec
             *ingest_sources(config.sources),
         ],
     )
+
+
+def load_targets(config: Config) -> list[Target]:
+    """Make the targets of dispatch, with their secrets read.
+
+    Raises:
+        UserError: a file of secrets cannot be read, or what stands in it is none.
+    """
+
+    def place(position: int, key: str) -> str:
+        return config.place(f"dispatch.{position}.{key}")
+
+    return [Target.of(table, partial(place, position)) for position, table in enumerate(config.dispatch)]

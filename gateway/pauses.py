@@ -21,8 +21,17 @@ class Pauses:
         Backoff And Jitter", AWS Architecture Blog, 2015).
         """
         pause, self._pause = self._pause, min(2 * self._pause, self._longest)
-        return random.uniform(0, pause)  # noqa: S311  (no secret; spreads attempts)
+        return _jittered(pause)
 
     def reset(self) -> None:
         """Begin anew: it succeeded."""
         self._pause = self._first
+
+
+def pause_after(failed: int, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> float:
+    """Return the pause (s) after so many failed attempts, 1 or more, where only these are counted."""
+    return _jittered(min(first * 2.0 ** min(failed - 1, 64), longest))
+
+
+def _jittered(pause: float) -> float:
+    return random.uniform(0, pause)  # noqa: S311  (no secret; spreads attempts)

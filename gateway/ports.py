@@ -1,6 +1,6 @@
 """What the service needs of the world: protocols that MQTT, history and ledger fulfil."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
@@ -412,6 +412,121 @@ class Ledger(Protocol):
         Raises:
             StoreUnavailableError: nothing was written; the same call may be made again.
         """
+        ...
+
+    def close(self) -> None:
+        """Release the files."""
+        ...
+
+
+DeliveryState = Literal["waiting", "delivered", "dead", "overtaken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """An event of an order that is owed to a target.
+
+    Attributes:
+        number: of the delivery.
+        target: name of the target.
+        event_id: of the event; the same for all targets and attempts.
+        sequence: grows from event to event.
+        type: ``com.forewarn.order.opened``, ``updated`` or ``closed``.
+        order_id: whose event it is.
+        tenant: of the order.
+        payload: the order as JSON, as it was when the event happened.
+        created: ms since 1970 UTC, when the event was committed.
+        attempts: that failed so far.
+        ticket: what the target calls the order, where it has said so.
+        overtaken: a later event of the same order has been delivered already.
+    """
+
+    number: int
+    target: str
+    event_id: str
+    sequence: int
+    type: str
+    order_id: str
+    tenant: str
+    payload: str
+    created: int
+    attempts: int = 0
+    ticket: str | None = None
+    overtaken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A trouble ticket that a target opened for an order; `state` in the target's words, if it said so."""
+
+    id: str
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an attempt.
+
+    Attributes:
+        owed: what was sent.
+        state: ``waiting`` when it will be tried again.
+        at: ms, when it ended.
+        attempts: that failed so far.
+        due: ms, not to be tried before.
+        detail: why it failed, a sentence; None when it did not.
+        ticket: what the target said of its ticket.
+    """
+
+    owed: Owed
+    state: DeliveryState
+    at: int
+    attempts: int
+    due: int = 0
+    detail: str | None = None
+    ticket: Ticket | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery as it is listed.
+
+    Attributes:
+        due: ms, not tried before; of use while it waits.
+        changed: ms, when it came to where it stands.
+        behind: later events of the order that wait for this one.
+    """
+
+    owed: Owed
+    state: DeliveryState
+    due: int
+    changed: int
+    detail: str | None
+    behind: int = 0
+
+
+class Outbox(Protocol):
+    """Events that are owed to other systems. Calls block; the dispatcher runs them on a thread.
+
+    All of them raise StoreUnavailableError when the store cannot take or give: nothing was changed, and the
+    same call may be made again.
+    """
+
+    def share_out(self, targets: Mapping[str, str]) -> None:
+        """Owe the events since the last call to each target, by name and tenant, ``*`` for all tenants.
+
+        A target that is new gets what comes from now on, one that was away all that came meanwhile.
+        """
+        ...
+
+    def due(self, now: int, room: Mapping[str, int], busy: Collection[tuple[str, str]]) -> list[Owed]:
+        """Return what may be sent at `now` (ms): up to so many by target, of each order the earliest only.
+
+        `busy` are targets and orders of which something is under way.
+        """
+        ...
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep what became of attempts."""
         ...
 
     def close(self) -> None:

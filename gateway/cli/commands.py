@@ -116,11 +116,12 @@ def run(config: ConfigOption = None) -> None:
 @app.command()
 def check(config: ConfigOption = None) -> None:
     """Validate configuration, rule packs and registry files; point at file, line and key."""
-    from gateway.loading import build_decoder, load_knowledge
+    from gateway.loading import build_decoder, load_knowledge, load_targets
     from rules.symbols import Symbols
 
     loaded = _configuration(config)
     knowledge = load_knowledge(loaded)
+    load_targets(loaded)
     build_decoder(loaded, knowledge, Symbols())
     loaded.broker_password()
     registry = knowledge.registry

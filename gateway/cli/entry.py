@@ -18,11 +18,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, leave)
     from gateway.cli.bench import bench_app
     from gateway.cli.commands import app
+    from gateway.cli.dispatch import dispatch_app
     from gateway.cli.outcome import exit_with
     from gateway.cli.quarantine import quarantine_app
 
     app.add_typer(bench_app, name="bench")
     app.add_typer(quarantine_app, name="quarantine")
+    app.add_typer(dispatch_app, name="dispatch")
     _end(exit_with(app))
 
 

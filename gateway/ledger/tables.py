@@ -116,6 +116,44 @@ outbox = sa.Table(
     sa.UniqueConstraint("event_id", name="outbox_once"),
 )
 
+#: How far the outbox has been shared out to a target: the last event's number.
+dispatch_targets = sa.Table(
+    "dispatch_targets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("since", sa.BigInteger, nullable=False),
+)
+
+#: An event on its way to a target.
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("number", RowNumber, primary_key=True),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("event", RowNumber, sa.ForeignKey("outbox.number"), nullable=False),
+    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    sa.Column("due", sa.BigInteger, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Column("detail", sa.Text),
+    sa.UniqueConstraint("target", "event", name="deliveries_once"),
+    sa.Index("deliveries_due", "target", "state", "due"),
+    sa.Index("deliveries_of_order", "target", "order_id", "event"),
+    sa.Index("deliveries_of_event", "event"),
+)
+
+#: Trouble tickets that targets opened for orders, and the state in which they last said they were.
+tickets = sa.Table(
+    "tickets",
+    metadata,
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("ticket_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+)
+
 quarantine = sa.Table(
     "quarantine",
     metadata,

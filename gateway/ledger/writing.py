@@ -37,7 +37,7 @@ def write_devices(connection: sa.Connection, records: Sequence[DeviceRecord]) ->
     """Keep what is known of devices; what was heard later wins."""
     if not records:
         return
-    statement = _insert(connection, devices)
+    statement = insert_into(connection, devices)
     statement = statement.on_conflict_do_update(
         index_elements=list(devices.primary_key),
         set_={name: statement.excluded[name] for name in ("facts", "online", "last_seen")},
@@ -59,7 +59,7 @@ def write_cases(connection: sa.Connection, written: Sequence[Case]) -> None:
     """Keep the present state of cases; what was updated later wins."""
     if not written:
         return
-    statement = _insert(connection, cases)
+    statement = insert_into(connection, cases)
     changing = [column.name for column in cases.columns if not column.primary_key]
     statement = statement.on_conflict_do_update(
         index_elements=[cases.c.case_id],
@@ -89,7 +89,7 @@ def write_events(connection: sa.Connection, events: Sequence[CaseEvent]) -> None
         }
         for event in events
     ]
-    connection.execute(_insert(connection, case_events).on_conflict_do_nothing(), rows)
+    connection.execute(insert_into(connection, case_events).on_conflict_do_nothing(), rows)
 
 
 def write_decisions(connection: sa.Connection, written: Sequence[Decision]) -> None:
@@ -101,7 +101,7 @@ def write_decisions(connection: sa.Connection, written: Sequence[Decision]) -> N
         {name: getattr(decision, name) for name in names} | {"document": decision.model_dump_json()}
         for decision in written
     ]
-    connection.execute(_insert(connection, decisions).on_conflict_do_nothing(), rows)
+    connection.execute(insert_into(connection, decisions).on_conflict_do_nothing(), rows)
 
 
 def write_orders(connection: sa.Connection, written: Sequence[ServiceOrder], now: int) -> list[ServiceOrder]:
@@ -113,7 +113,7 @@ def write_orders(connection: sa.Connection, written: Sequence[ServiceOrder], now
     new = []
     for order in written:
         row = _order_row(order)
-        statement = _insert(connection, orders).values(row).on_conflict_do_nothing()
+        statement = insert_into(connection, orders).values(row).on_conflict_do_nothing()
         if connection.execute(statement).rowcount:
             new.append(order)
             _owe(connection, OPENED if order.is_open else CLOSED, row, now)
@@ -145,7 +145,7 @@ def write_quarantine(connection: sa.Connection, rejected: Sequence[Rejected], li
     """Keep what could not be used; past `limit` rows the oldest go, are counted, and how many is returned."""
     if not rejected:
         return 0
-    statement = _insert(connection, quarantine).on_conflict_do_nothing()
+    statement = insert_into(connection, quarantine).on_conflict_do_nothing()
     taken = connection.execute(statement, _quarantine_rows(rejected)).rowcount
     excess = _count(connection, TAKEN, taken) - _count(connection, DROPPED, 0) - limit
     if excess <= 0:
@@ -176,7 +176,7 @@ def _owe(
     connection: sa.Connection, kind: str, order: dict[str, object], now: int, at: int | None = None
 ) -> None:
     """Leave an event for other systems; `at` tells events of one kind apart that an order has several of."""
-    statement = _insert(connection, outbox).values(
+    statement = insert_into(connection, outbox).values(
         event_id=f"{order['order_id']}/{kind}" + ("" if at is None else f"/{at}"),
         type=kind,
         subject=order["order_id"],
@@ -218,7 +218,7 @@ def _storable(text: str) -> str:
 
 def _count(connection: sa.Connection, name: str, more: int) -> int:
     """Add to a counter and return where it stands."""
-    statement = _insert(connection, counters).values(name=name, value=more)
+    statement = insert_into(connection, counters).values(name=name, value=more)
     statement = statement.on_conflict_do_update(
         index_elements=[counters.c.name], set_={"value": counters.c.value + statement.excluded.value}
     )
@@ -227,6 +227,6 @@ def _count(connection: sa.Connection, name: str, more: int) -> int:
     return total
 
 
-def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+def insert_into(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     """Return an insert that can say what is to be done on conflict; both dialects say it alike."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -1,0 +1,1 @@
+"""Delivery of orders to other systems: webhooks, trouble tickets, e-mail, files."""

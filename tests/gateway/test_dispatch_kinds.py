@@ -1,0 +1,242 @@
+"""Trouble tickets, mail and files: what arrives at real servers and in real folders."""
+
+import csv
+import email
+import email.policy
+import io
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from aiosmtpd.controller import Controller
+from cloudevents.core.formats.json import JSONFormat
+from dispatching import CLOSED, OPENED, Office, target
+from receivers import DROP, Receiver, Reply
+from servers import free_port
+
+from gateway.ports import LedgerWrite
+
+
+@pytest.fixture
+def office(tmp_path):
+    office = Office(tmp_path)
+    yield office
+    office.close()
+
+
+class TicketSystem:
+    """A small TMF621 server: keeps tickets, finds them by external identifier, patches by merging."""
+
+    def __init__(self, *, unanswered=0):
+        self.tickets = {}
+        self.kinds = []
+        self._unanswered = unanswered
+
+    def answer(self, request):
+        parts = urlsplit(request.path)
+        assert parts.path.startswith("/tmf-api/troubleTicket/v5/troubleTicket")
+        if request.method == "GET":
+            wanted = parse_qs(parts.query)["externalIdentifier.id"]
+            found = [t for t in self.tickets.values() if [n["id"] for n in t["externalIdentifier"]] == wanted]
+            return self._said(200, found)
+        self.kinds.append((request.method, request.headers["content-type"]))
+        if request.method == "POST":
+            ticket = {**request.document, "id": f"TT/{len(self.tickets) + 1}", "status": "acknowledged"}
+            self.tickets[ticket["id"]] = ticket
+            if self._unanswered:
+                self._unanswered -= 1
+                return DROP
+            return self._said(201, ticket)
+        identity = parts.path.rpartition("/")[2].replace("%2F", "/")
+        if identity not in self.tickets:
+            return self._said(404, {"@type": "Error", "code": "60", "reason": "no such ticket"})
+        self.tickets[identity] |= request.document
+        return self._said(200, self.tickets[identity])
+
+    def _said(self, status, document):
+        return Reply(status, {"Content-Type": "application/json"}, json.dumps(document).encode())
+
+
+def desk(receiver, **keys):
+    url = f"http://127.0.0.1:{receiver.port}/tmf-api/troubleTicket/v5/"
+    return target("tmf621", url=url, token="s3cret", **keys)
+
+
+async def test_an_order_becomes_a_ticket_that_is_patched(office):
+    system = TicketSystem()
+    with Receiver(then=system.answer) as receiver:
+        tickets = desk(receiver)
+        office.know(tickets)
+        office.open(1)
+        await office.delivered(tickets, number=1)
+        assert office.stands()[0].owed.ticket == "TT/1"
+        office.end(1)
+        await office.delivered(tickets, number=2)
+    (ticket,) = system.tickets.values()
+    assert system.kinds == [("POST", "application/json"), ("PATCH", "application/merge-patch+json")]
+    assert {request.headers["authorization"] for request in receiver.requests} == {"Bearer s3cret"}
+    assert ticket["@type"] == "TroubleTicket"
+    assert (ticket["status"], ticket["severity"], ticket["priority"]) == ("closed", "minor", "Low")
+    assert ticket["externalIdentifier"][0]["id"] == "SO-1"
+    assert ticket["description"]
+    values = {each["name"]: each["value"] for each in ticket["troubleTicketCharacteristic"]}
+    assert values["device"] == "wm-1"
+    assert values["serviceOrder"]["order_id"] == "SO-1"
+
+
+async def test_a_creation_that_was_not_answered_makes_no_second_ticket(office):
+    system = TicketSystem(unanswered=1)
+    with Receiver(then=system.answer) as receiver:
+        tickets = desk(receiver)
+        office.know(tickets)
+        office.open(1)
+        await office.delivered(tickets, number=1)
+    assert list(system.tickets) == ["TT/1"]
+    assert [method for method, _ in system.kinds] == ["POST", "PATCH"]
+
+
+async def test_a_ticket_that_is_gone_is_made_anew(office):
+    system = TicketSystem()
+    with Receiver(then=system.answer) as receiver:
+        tickets = desk(receiver)
+        office.know(tickets)
+        office.open(1)
+        await office.delivered(tickets, number=1)
+        system.tickets["TT/9"] = system.tickets.pop("TT/1") | {"externalIdentifier": []}
+        office.end(1)
+        await office.delivered(tickets, number=2)
+    assert system.tickets["TT/2"]["externalIdentifier"][0]["id"] == "SO-1"
+
+
+class MailServer:
+    """Keeps messages; refuses with the given answers first."""
+
+    def __init__(self, *refusals, recipients=()):
+        self.messages = []
+        self.tried = 0
+        self._refusals = list(refusals)
+        self._recipients = dict(recipients)
+        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802  (aiosmtpd's name)
+        if address in self._recipients:
+            return self._recipients[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802  (aiosmtpd's name)
+        self.tried += 1
+        if self._refusals:
+            return self._refusals.pop(0)
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        self.messages.append((envelope.mail_from, envelope.rcpt_tos, message))
+        return "250 OK"
+
+    @property
+    def url(self):
+        return f"smtp://127.0.0.1:{self._controller.port}"
+
+    def __enter__(self):
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_):
+        self._controller.stop()
+
+
+def mail(server, **keys):
+    people = ["desk@example.com", "night@example.com"]
+    return target("email", url=server.url, sender="forewarn@example.org", **{"to": people, **keys})
+
+
+async def test_an_order_comes_as_a_readable_message(office):
+    with MailServer("451 try later") as server:
+        desk = mail(server)
+        office.know(desk)
+        order = office.order(1)
+        told = order.device.model_copy(update={"model": "W\r\nBcc: all@example.com"})
+        office.ledger.commit(LedgerWrite(orders=[order.model_copy(update={"device": told})]))
+        office.end(1)
+        await office.delivered(desk, number=2)
+    (opened, closed) = (message for _, _, message in server.messages)
+    assert server.tried == 3
+    assert server.messages[0][:2] == ("forewarn@example.org", ["desk@example.com", "night@example.com"])
+    assert opened["subject"].startswith("[SO-1] opened: minor, ")
+    assert opened["bcc"] is None
+    assert closed["subject"].startswith("[SO-1] closed: ")
+    assert opened["references"] == closed["references"]
+    assert opened["message-id"] != closed["message-id"]
+    text = opened.get_body(("plain",)).get_content()
+    assert "Device:      W Bcc: all@example.com, appliance, wm-1" in text.splitlines()
+    (attached,) = opened.iter_attachments()
+    assert json.loads(attached.get_content())["order_id"] == "SO-1"
+
+
+@pytest.mark.parametrize(
+    ("recipients", "to", "said"),
+    [
+        ({"no@example.com": "550 no such user"}, ["no@example.com"], "550 no such user"),
+        ({"no@example.com": "550 no such user"}, ["a@example.com", "no@example.com"], "some recipients"),
+    ],
+)
+async def test_mail_that_is_refused_for_good_is_a_dead_letter(office, recipients, to, said):
+    with MailServer(recipients=recipients) as server:
+        desk = mail(server, to=to)
+        office.know(desk)
+        office.open(1)
+        async with office.dispatching(desk) as until:
+            await until(lambda: office.stands("dead"))
+    assert said in office.stands("dead")[0].detail
+
+
+async def test_a_password_does_not_go_over_an_open_line(office):
+    with MailServer() as server:
+        desk = mail(server, username="u", password="p", attempts=1)
+        office.know(desk)
+        office.open(1)
+        async with office.dispatching(desk) as until:
+            await until(lambda: office.stands("dead"))
+    assert not server.messages, "the server has no login, and without it nothing is sent"
+
+
+async def test_events_are_written_as_files(office, tmp_path):
+    folder = tmp_path / "out" / "here"
+    written = target("file", folder=str(folder))
+    office.know(written)
+    office.open(1)
+    office.end(1)
+    await office.delivered(written, number=2)
+    names = sorted(path.name for path in folder.iterdir())
+    assert [name.partition("-")[2] for name in names] == ["SO-1-opened.json", "SO-1-closed.json"]
+    events = [JSONFormat().read(None, (folder / name).read_bytes()) for name in names]
+    assert [event.get_type() for event in events] == [OPENED, CLOSED]
+    assert events[1].get_data()["state"] == "closed"
+
+
+async def test_a_table_holds_the_order_and_no_formula(office, tmp_path):
+    written = target("file", folder=str(tmp_path / "out"), format="csv")
+    office.know(written)
+    order = office.order(1)
+    told = order.device.model_copy(update={"serial": '=HYPERLINK("http://x")', "model": 'Müller, "W"\n9'})
+    office.ledger.commit(LedgerWrite(orders=[order.model_copy(update={"device": told})]))
+    await office.delivered(written, number=1)
+    (path,) = (tmp_path / "out").iterdir()
+    text = path.read_bytes().decode("utf-8")
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["event"] == OPENED
+    assert row["device.serial"] == '\'=HYPERLINK("http://x")'
+    assert row["device.model"] == 'Müller, "W"\n9'
+    assert json.loads(row["diagnosis.evidence"])[0]["signal"] == "leak.detected"
+
+
+async def test_a_folder_that_cannot_be_made_is_tried_again(office, tmp_path):
+    in_the_way = tmp_path / "out"
+    in_the_way.write_text("a file")
+    written = target("file", folder=str(in_the_way / "orders"))
+    office.know(written)
+    office.open(1)
+    async with office.dispatching(written) as until:
+        await until(lambda: office.count("retry") >= 1)
+        in_the_way.unlink()
+        await until(lambda: office.stands("delivered"))
+    assert [path.suffix for path in (in_the_way / "orders").iterdir()] == [".json"]
