@@ -4,7 +4,9 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Final, get_args
 
+from diagnostics.case import Severity
 from diagnostics.faults import DeviceClass, ServiceChannel
+from diagnostics.orders.calendars import WorkingHours
 from diagnostics.orders.registry import (
     Coverage,
     CoverageKind,
@@ -13,6 +15,7 @@ from diagnostics.orders.registry import (
     Part,
     Registry,
     Repairer,
+    ServiceLevel,
     SiteEntry,
     Stock,
 )
@@ -22,7 +25,7 @@ from rules.symbols import DeviceId
 
 TABLES: Final = {
     "owners.csv": Columns(("owner",), ("name", "contact", "language", "time_zone")),
-    "sites.csv": Columns(("site",), ("address", "country", "time_zone")),
+    "sites.csv": Columns(("site",), ("address", "country", "postal_code", "time_zone")),
     "devices.csv": Columns(
         ("tenant", "class", "device"),
         ("model", "serial", "firmware", "parent", "owner", "site", "bought"),
@@ -33,7 +36,16 @@ TABLES: Final = {
     ),
     "parts.csv": Columns(
         ("part", "title", "kind", "models"),
-        ("tenant", "price", "currency", "tariff_number", "origin_country", "return_required"),
+        (
+            "tenant",
+            "price",
+            "currency",
+            "tariff_number",
+            "origin_country",
+            "return_required",
+            "weight_kg",
+            "superseded_by",
+        ),
     ),
     "stock.csv": Columns(("warehouse", "country", "part", "quantity")),
     "repairers.csv": Columns(
@@ -46,11 +58,19 @@ TABLES: Final = {
             "labour_rate",
             "travel_fee",
             "shipping_fee",
+            "postal_areas",
+            "classes",
+            "hours",
+            "time_zone",
         ),
+    ),
+    "service_levels.csv": Columns(
+        ("respond", "resolve"), ("tenant", "country", "severity", "hours", "holidays")
     ),
 }
 
 CLASSES: Final[tuple[DeviceClass, ...]] = get_args(DeviceClass)
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 KINDS: Final[tuple[CoverageKind, ...]] = get_args(CoverageKind)
 CHANNELS: Final[tuple[ServiceChannel, ...]] = get_args(ServiceChannel)
 
@@ -96,9 +116,10 @@ class _Reader:
             sites={site.id: site for site in sites},
             devices={device.id: device for device in devices},
             coverages=[self._coverage(row) for row in self._rows("warranties.csv")],
-            parts={part.number: part for part in map(self._part, self._rows("parts.csv"))},
+            parts=self._parts(),
             stock=[self._stock(row) for row in self._rows("stock.csv")],
             repairers=[self._repairer(row) for row in self._rows("repairers.csv")],
+            service_levels=[self._service_level(row) for row in self._rows("service_levels.csv")],
         )
 
     def _rows(self, name: str) -> Iterator[Row]:
@@ -139,6 +160,7 @@ class _Reader:
             address=row.text("address"),
             country=row.country("country"),
             time_zone=row.time_zone("time_zone"),
+            postal_code=row.postal_code("postal_code"),
         )
 
     def _device(self, row: Row) -> DeviceEntry:
@@ -202,6 +224,21 @@ class _Reader:
             self._reference(row, "device", "devices.csv", device)
         return device
 
+    def _parts(self) -> dict[str, Part]:
+        """Read all parts; what supersedes them may stand further down."""
+        parts: dict[str, Part] = {}
+        superseded: list[Row] = []
+        for row in self._rows("parts.csv"):
+            part = self._part(row)
+            parts[part.number] = part
+            if part.superseded_by is not None:
+                superseded.append(row)
+        for row in superseded:
+            if row.text("superseded_by") == row.text("part"):
+                row.wrong("superseded_by", "another part than itself")
+            self._reference(row, "superseded_by", "parts.csv", row.text("superseded_by"))
+        return parts
+
     def _part(self, row: Row) -> Part:
         number = row.text("part") or ""
         self._key("parts.csv", row, "part", number)
@@ -219,6 +256,8 @@ class _Reader:
             tariff_number=row.tariff("tariff_number"),
             origin_country=row.country("origin_country"),
             return_required=row.truth("return_required"),
+            weight_kg=row.amount("weight_kg", "a weight such as 0.85"),
+            superseded_by=row.text("superseded_by"),
         )
 
     def _stock(self, row: Row) -> Stock:
@@ -256,4 +295,36 @@ class _Reader:
             labour_rate=rate,
             travel_fee=travel,
             shipping_fee=shipping,
+            postal_areas=row.postal_areas("postal_areas"),
+            classes=row.choices("classes", CLASSES),
+            hours=self._repairer_hours(row),
+            time_zone=row.time_zone("time_zone"),
+        )
+
+    def _repairer_hours(self, row: Row) -> WorkingHours | None:
+        if row.text("hours") is not None and row.text("time_zone") is None:
+            row.wrong("time_zone", "the time zone of the hours")
+        return row.hours("hours")
+
+    def _service_level(self, row: Row) -> ServiceLevel:
+        tenant, country, severity = (
+            row.name("tenant") or None,
+            row.country("country"),
+            row.choice("severity", SEVERITIES),
+        )
+        for_whom = (tenant or "all", country or "all", severity or "all")
+        self._key("service_levels.csv", row, "tenant", for_whom)
+        respond, resolve = row.duration("respond") or 0, row.duration("resolve") or 0
+        if 0 < resolve < respond:
+            row.wrong("resolve", "a time not before the answer")
+        if row.text("holidays") is not None and row.text("hours") is None:
+            row.wrong("holidays", "nothing without business hours")
+        return ServiceLevel(
+            respond=respond,
+            resolve=resolve,
+            tenant=tenant,
+            country=country,
+            severity=severity,
+            hours=row.hours("hours"),
+            holidays=row.choice("holidays", ("off", "worked")) != "worked",
         )
