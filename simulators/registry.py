@@ -1,7 +1,7 @@
 """An invented registry for a simulated fleet: owners, sites, coverage, parts, stock, repairers as CSV files.
 
-Everything in it is made up and ends in example.com or example.org. A few per cent are incomplete, as in
-every real registry: devices that nobody registered, owners without a contact, parts that are out of stock.
+Everything in it is made up and ends in example.com or example.org. Up to one field in a hundred is not known,
+as in real registries: devices that nobody registered, owners without a contact, parts that are out of stock.
 """
 
 import csv
@@ -34,12 +34,12 @@ Record = dict[str, object]
 APPLIANCE_SORTS = ("washer", "fridge", "ac")
 
 #: How often something is not known or not there.
-NOT_REGISTERED = 0.03
-NO_CONTACT = 0.04
-NO_PURCHASE_DATE = 0.02
-OUT_OF_STOCK = 0.05
+NOT_REGISTERED = 0.005
+NO_CONTACT = 0.03
+NO_PURCHASE_DATE = 0.01
+OUT_OF_STOCK = 0.006
 NO_TARIFF_NUMBER = 0.03
-NO_REPAIRER = 0.08
+NO_REPAIRER = 0.02
 _LARGE_COUNTRY = 10  # share of the owners, from which on repairers are found for everybody
 
 _DEVICES_PER_ROOM = 8

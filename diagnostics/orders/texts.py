@@ -171,8 +171,8 @@ def write_texts(
 
 
 def _component(device: OrderDevice) -> str:
-    told = device.part
-    return ", ".join(filter(None, (device.component, *((told.model, told.serial) if told else ()))))
+    names = ", ".join(filter(None, (device.part.model, device.part.serial))) if device.part else ""
+    return f"{names} ({device.component})" if names else device.component or ""
 
 
 def _who(say: Say, service: Service, logistics: Logistics) -> str:

@@ -52,8 +52,24 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def orders(registry: Registry) -> list[ServiceOrder]:
-    """An order of every fault of every device that can have it."""
+def orders(tmp_path_factory: pytest.TempPathFactory) -> list[ServiceOrder]:
+    """Of four invented registries, since one fleet may happen to be without one gap or another."""
+    folder = tmp_path_factory.mktemp("several") / "registry"
+    found = []
+    for seed in range(1, 5):
+        write_registry(fleet(), folder, seed=seed, today=TODAY)
+        found += orders_of_everything(load_registry(folder), every=3)
+    return found
+
+
+def orders_of_everything(registry: Registry, every: int = 1) -> list[ServiceOrder]:
+    """An order of every fault of every device that can have it, or of each third one and so on."""
+    combinations = [
+        (device, facts, fault)
+        for device, facts in fleet()
+        for fault in FAULTS
+        if fault.order and device.device_class in fault.classes
+    ]
     return [
         prefill(
             case=Case(
@@ -79,9 +95,7 @@ def orders(registry: Registry) -> list[ServiceOrder]:
             reason="confirmed",
             console_url=None,
         )
-        for device, facts in fleet()
-        for fault in FAULTS
-        if fault.order and device.device_class in fault.classes
+        for device, facts, fault in combinations[::every]
     ]
 
 
@@ -135,7 +149,7 @@ def test_facts_that_say_nothing_do_no_harm(tmp_path: Path) -> None:
 
 def test_most_orders_can_be_acted_on_and_a_few_miss_something(orders: list[ServiceOrder]) -> None:
     complete = sum(not order.to_ask for order in orders) / len(orders)
-    assert 0.7 < complete < 0.97
+    assert 0.9 < complete < 0.99
 
 
 def test_nearly_all_fields_of_all_orders_are_filled_in(orders: list[ServiceOrder]) -> None:

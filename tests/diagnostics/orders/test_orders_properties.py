@@ -1,7 +1,6 @@
 """Whatever the registry lacks and whatever the device says, the order is valid and says what it lacks."""
 
 import json
-import re
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -9,6 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from orders_form import assert_a_partition
 from orders_world import FAULTS, PHONE, SERVER, WASHER, case_of, world
 
 from diagnostics.case import Evidence
@@ -161,32 +161,6 @@ def nulls(value: object, path: str = "") -> Iterator[str]:
             yield from nulls(inner, f"{path}[{number}]")
     elif value is None:
         yield path
-
-
-def assert_a_partition(order: ServiceOrder) -> None:
-    """No field is both filled in and missing; what was chosen is filled in."""
-    document = order.document()
-    for gap in {entry.field for entry in order.missing}:
-        assert value_at(document, gap) in (None, [], UNKNOWN_ENTITLEMENT), gap
-    for choice in {entry.field for entry in order.choices}:
-        assert value_at(document, choice) not in (None, []), choice
-
-
-UNKNOWN_ENTITLEMENT = {"status": "unknown", "coverage": None, "ends": None, "contract": None}
-
-
-def value_at(document: object, path: str) -> object:
-    """What stands at a path such as ``parts[0].warehouse``; None where there is no such place."""
-    for key, number in re.findall(r"([a-z_]+)|\[(\d+)\]", path):
-        if document is None:
-            return None
-        if number:
-            assert isinstance(document, list)
-            document = document[int(number)] if int(number) < len(document) else None
-        else:
-            assert isinstance(document, dict)
-            document = document[key]
-    return document
 
 
 # What may be null without being missing: there is none, or nobody could know, and no dispatcher waits for it.
