@@ -66,6 +66,7 @@ class Row:
         self._where = where
         self._cells = cells
         self._problems = problems
+        self.good = True  #: no cell of it was wrong so far
 
     @property
     def line(self) -> str:
@@ -76,6 +77,13 @@ class Row:
         """Note that a cell is not as expected; `got` in place of the cell's own text."""
         found = repr(self.text(column) or "") if got is None else got
         self._problems.append(f"{self._where}: {column}: expected {expected}, got {found}")
+        self.good = False
+
+    def require(self, columns: Sequence[str]) -> None:
+        """Note the columns whose cells are empty."""
+        for column in columns:
+            if self.text(column) is None:
+                self.wrong(column, "a value")
 
     def text(self, column: str) -> str | None:
         """Return a cell without the space around it, None when it is empty or its column is not there."""
@@ -256,9 +264,7 @@ class Table:
                     self._broken(row_line, f"row: expected {len(header)} cells, got {len(cells)}")
                     continue
                 row = Row(f"{self._path}:{row_line}", dict(zip(header, cells, strict=True)), self._problems)
-                for column in self._columns.required:
-                    if row.text(column) is None:
-                        row.wrong(column, "a value")
+                row.require(self._columns.required)
                 yield row
         except csv.Error as error:
             self._broken(records.line_num, f"row: expected CSV, got something else: {error}")

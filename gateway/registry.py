@@ -1,6 +1,6 @@
 """The registry's folder of CSV files, described in docs/registry.md, into a `Registry`."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Final, get_args
 
@@ -21,6 +21,7 @@ from diagnostics.orders.registry import (
 )
 from gateway.csv_tables import Columns, Row, Table
 from gateway.errors import UserError
+from gateway.registry_database import RegistryDatabase
 from rules.symbols import DeviceId
 
 TABLES: Final = {
@@ -75,8 +76,16 @@ KINDS: Final[tuple[CoverageKind, ...]] = get_args(CoverageKind)
 CHANNELS: Final[tuple[ServiceChannel, ...]] = get_args(ServiceChannel)
 
 
-def load_registry(folder: Path) -> Registry:
+def _nowhere(_table: str, _key: Hashable) -> bool:
+    return False
+
+
+def load_registry(folder: Path, database: Path | None = None) -> Registry:
     """Read a registry; a folder or a file that is not there is empty.
+
+    Args:
+        folder: CSV files, read whole.
+        database: what was imported, looked up when it is asked for; the files go before it. None: files only.
 
     Raises:
         UserError: one line for every problem, ``file:line: column: expected ..., got ...``.
@@ -84,18 +93,25 @@ def load_registry(folder: Path) -> Registry:
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: expected a folder of CSV files, got a file")
-    reader = _Reader(folder)
+    imported = RegistryDatabase.open_present(database) if database is not None else None
+    reader = RegistryReader(folder, imported.holds if imported else _nowhere)
     registry = reader.read()
     if reader.problems:
         raise UserError("\n".join(reader.problems))
-    return registry
+    return imported.behind(registry) if imported else registry
 
 
-class _Reader:
-    """Reads one folder, those files first that others refer to."""
+class RegistryReader:
+    """Reads one folder, those files first that others refer to.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: with the CSV files.
+        elsewhere: whether a key that is not in a file stands elsewhere, by the name of its table.
+    """
+
+    def __init__(self, folder: Path, elsewhere: Callable[[str, Hashable], bool] = _nowhere) -> None:
         self.folder = folder
+        self._elsewhere = elsewhere
         self.problems: list[str] = []
         self._keys: dict[str, dict[Hashable, str]] = {name: {} for name in TABLES}
         self._broken: set[str] = set()
@@ -108,9 +124,9 @@ class _Reader:
                 self.problems.append(
                     f"{path}:1: file: expected one of {', '.join(TABLES)}, got {path.name!r}"
                 )
-        owners = [self._owner(row) for row in self._rows("owners.csv")]
-        sites = [self._site(row) for row in self._rows("sites.csv")]
-        devices = [self._device(row) for row in self._rows("devices.csv")]
+        owners = [self.owner(row) for row in self._rows("owners.csv")]
+        sites = [self.site(row) for row in self._rows("sites.csv")]
+        devices = [self.device(row) for row in self._rows("devices.csv")]
         return Registry(
             owners={owner.id: owner for owner in owners},
             sites={site.id: site for site in sites},
@@ -138,10 +154,12 @@ class _Reader:
 
     def _reference(self, row: Row, column: str, table: str, key: Hashable) -> None:
         """Check that a key stands in another table; not when that table itself could not be read whole."""
-        if table not in self._broken and key not in self._keys[table]:
+        known = table in self._broken or key in self._keys[table] or self._elsewhere(table, key)
+        if not known:
             row.wrong(column, f"one that stands in {table}")
 
-    def _owner(self, row: Row) -> Owner:
+    def owner(self, row: Row) -> Owner:
+        """Read a row of owners.csv."""
         owner = row.text("owner") or ""
         self._key("owners.csv", row, "owner", owner)
         return Owner(
@@ -152,7 +170,8 @@ class _Reader:
             time_zone=row.time_zone("time_zone"),
         )
 
-    def _site(self, row: Row) -> SiteEntry:
+    def site(self, row: Row) -> SiteEntry:
+        """Read a row of sites.csv."""
         site = row.text("site") or ""
         self._key("sites.csv", row, "site", site)
         return SiteEntry(
@@ -163,7 +182,8 @@ class _Reader:
             postal_code=row.postal_code("postal_code"),
         )
 
-    def _device(self, row: Row) -> DeviceEntry:
+    def device(self, row: Row) -> DeviceEntry:
+        """Read a row of devices.csv."""
         device = DeviceId(row.name("tenant"), row.choice("class", CLASSES) or "", row.name("device"))
         self._key("devices.csv", row, "device", device)
         owner, site = row.text("owner"), row.text("site")
