@@ -224,6 +224,11 @@ class Config(Table):
         """The folder of the registry's CSV files."""
         return self.data_dir / "registry"
 
+    @property
+    def registry_path(self) -> Path:
+        """The SQLite file of what was imported into the registry."""
+        return self.data_dir / "registry.db"
+
     def broker_password(self) -> str | None:
         """Return the broker's password, from its file where one is named.
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 from zoneinfo import available_timezones
 
+from diagnostics.orders.calendars import WorkingHours, parse_hours
 from gateway.errors import OutsideError
+from rules.times import DAY_MS, parse_duration
 
 Word = TypeVar("Word", bound=str)
 
@@ -26,6 +28,8 @@ _COUNT = re.compile(r"\d{1,9}")
 _LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[A-Za-z0-9]{2,8})*")  # the shape of BCP 47
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
 _TARIFF = re.compile(r"\d{4}[. ]?\d{2}([. ]?\d{2}){0,3}")  # HS of 6 digits, national ones of up to 12
+_POSTAL_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]{0,11}")
+_AREA = re.compile(r"(?:([A-Z]{2}):)?(?:([A-Z0-9]{0,10}\*)|([A-Z0-9]{1,10})(?:-([A-Z0-9]{1,10}))?)")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 #: ISO 3166-1 alpha-2. The list is here because the commonest mistake, UK or EL, has the right shape.
@@ -62,6 +66,7 @@ class Row:
         self._where = where
         self._cells = cells
         self._problems = problems
+        self.good = True  #: no cell of it was wrong so far
 
     @property
     def line(self) -> str:
@@ -72,6 +77,13 @@ class Row:
         """Note that a cell is not as expected; `got` in place of the cell's own text."""
         found = repr(self.text(column) or "") if got is None else got
         self._problems.append(f"{self._where}: {column}: expected {expected}, got {found}")
+        self.good = False
+
+    def require(self, columns: Sequence[str]) -> None:
+        """Note the columns whose cells are empty."""
+        for column in columns:
+            if self.text(column) is None:
+                self.wrong(column, "a value")
 
     def text(self, column: str) -> str | None:
         """Return a cell without the space around it, None when it is empty or its column is not there."""
@@ -106,9 +118,9 @@ class Row:
             self.wrong(column, expected)
             return None
 
-    def amount(self, column: str) -> Decimal | None:
-        """Return an amount of money, not negative."""
-        value = self._checked(column, _AMOUNT.fullmatch, "an amount such as 12.50")
+    def amount(self, column: str, expected: str = "an amount such as 12.50") -> Decimal | None:
+        """Return an amount of money or of something else, not negative."""
+        value = self._checked(column, _AMOUNT.fullmatch, expected)
         return None if value is None else Decimal(value)
 
     def count(self, column: str) -> int | None:
@@ -125,6 +137,14 @@ class Row:
         """Return a country."""
         return self._checked(column, _COUNTRIES.__contains__, "a country by ISO 3166 such as DE or GB")
 
+    def postal_code(self, column: str) -> str | None:
+        """Return a postal code."""
+        return self._checked(column, _POSTAL_CODE.fullmatch, "a postal code of letters and digits")
+
+    def postal_areas(self, column: str) -> tuple[str, ...]:
+        """Return areas of postal codes."""
+        return self.several(column, _is_area, "postal areas such as 34000-34999, 69* or DE:34*")
+
     def currency(self, column: str) -> str | None:
         """Return a currency."""
         return self._checked(column, _CURRENCY.fullmatch, "a currency by ISO 4217 such as EUR")
@@ -136,6 +156,17 @@ class Row:
     def time_zone(self, column: str) -> str | None:
         """Return a time zone."""
         return self._checked(column, available_zones().__contains__, "a time zone such as Europe/Berlin")
+
+    def duration(self, column: str) -> int | None:
+        """Return a duration in ms, above zero and of a year at most."""
+        expected = "a duration such as 4h or 2d, of a year at most"
+        value = self._checked(column, _duration, expected)
+        return None if value is None else _duration(value)
+
+    def hours(self, column: str) -> WorkingHours | None:
+        """Return working hours."""
+        value = self._checked(column, _hours, "working hours such as Mon-Fri 08:00-17:00;Sat 09:00-12:00")
+        return None if value is None else _hours(value)
 
     def several(
         self, column: str, check: Callable[[str], object] = bool, expected: str = "texts"
@@ -164,6 +195,30 @@ class Row:
         if value is None or check(value):
             return value
         self.wrong(column, expected)
+        return None
+
+
+def _is_area(text: str) -> bool:
+    """Say whether a text is a postal area; the two ends of a range are of one length and in order."""
+    match = _AREA.fullmatch(text)
+    if match is None or (match[1] is not None and match[1] not in _COUNTRIES):
+        return False
+    first, last = match[3] or "", match[4] or match[3] or ""
+    return len(first) == len(last) and first <= last
+
+
+def _duration(text: str) -> int | None:
+    try:
+        found = parse_duration(text)
+    except ValueError:
+        return None
+    return found if 0 < found <= 366 * DAY_MS else None
+
+
+def _hours(text: str) -> WorkingHours | None:
+    try:
+        return parse_hours(text)
+    except ValueError:
         return None
 
 
@@ -209,9 +264,7 @@ class Table:
                     self._broken(row_line, f"row: expected {len(header)} cells, got {len(cells)}")
                     continue
                 row = Row(f"{self._path}:{row_line}", dict(zip(header, cells, strict=True)), self._problems)
-                for column in self._columns.required:
-                    if row.text(column) is None:
-                        row.wrong(column, "a value")
+                row.require(self._columns.required)
                 yield row
         except csv.Error as error:
             self._broken(records.line_num, f"row: expected CSV, got something else: {error}")

@@ -1,10 +1,12 @@
 """The registry's folder of CSV files, described in docs/registry.md, into a `Registry`."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Final, get_args
 
+from diagnostics.case import Severity
 from diagnostics.faults import DeviceClass, ServiceChannel
+from diagnostics.orders.calendars import WorkingHours
 from diagnostics.orders.registry import (
     Coverage,
     CoverageKind,
@@ -13,16 +15,18 @@ from diagnostics.orders.registry import (
     Part,
     Registry,
     Repairer,
+    ServiceLevel,
     SiteEntry,
     Stock,
 )
 from gateway.csv_tables import Columns, Row, Table
 from gateway.errors import UserError
+from gateway.registry_database import RegistryDatabase
 from rules.symbols import DeviceId
 
 TABLES: Final = {
     "owners.csv": Columns(("owner",), ("name", "contact", "language", "time_zone")),
-    "sites.csv": Columns(("site",), ("address", "country", "time_zone")),
+    "sites.csv": Columns(("site",), ("address", "country", "postal_code", "time_zone")),
     "devices.csv": Columns(
         ("tenant", "class", "device"),
         ("model", "serial", "firmware", "parent", "owner", "site", "bought"),
@@ -33,7 +37,16 @@ TABLES: Final = {
     ),
     "parts.csv": Columns(
         ("part", "title", "kind", "models"),
-        ("tenant", "price", "currency", "tariff_number", "origin_country", "return_required"),
+        (
+            "tenant",
+            "price",
+            "currency",
+            "tariff_number",
+            "origin_country",
+            "return_required",
+            "weight_kg",
+            "superseded_by",
+        ),
     ),
     "stock.csv": Columns(("warehouse", "country", "part", "quantity")),
     "repairers.csv": Columns(
@@ -46,17 +59,33 @@ TABLES: Final = {
             "labour_rate",
             "travel_fee",
             "shipping_fee",
+            "postal_areas",
+            "classes",
+            "hours",
+            "time_zone",
         ),
+    ),
+    "service_levels.csv": Columns(
+        ("respond", "resolve"), ("tenant", "country", "severity", "hours", "holidays")
     ),
 }
 
 CLASSES: Final[tuple[DeviceClass, ...]] = get_args(DeviceClass)
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 KINDS: Final[tuple[CoverageKind, ...]] = get_args(CoverageKind)
 CHANNELS: Final[tuple[ServiceChannel, ...]] = get_args(ServiceChannel)
 
 
-def load_registry(folder: Path) -> Registry:
+def _nowhere(_table: str, _key: Hashable) -> bool:
+    return False
+
+
+def load_registry(folder: Path, database: Path | None = None) -> Registry:
     """Read a registry; a folder or a file that is not there is empty.
+
+    Args:
+        folder: CSV files, read whole.
+        database: what was imported, looked up when it is asked for; the files go before it. None: files only.
 
     Raises:
         UserError: one line for every problem, ``file:line: column: expected ..., got ...``.
@@ -64,18 +93,25 @@ def load_registry(folder: Path) -> Registry:
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: expected a folder of CSV files, got a file")
-    reader = _Reader(folder)
+    imported = RegistryDatabase.open_present(database) if database is not None else None
+    reader = RegistryReader(folder, imported.holds if imported else _nowhere)
     registry = reader.read()
     if reader.problems:
         raise UserError("\n".join(reader.problems))
-    return registry
+    return imported.behind(registry) if imported else registry
 
 
-class _Reader:
-    """Reads one folder, those files first that others refer to."""
+class RegistryReader:
+    """Reads one folder, those files first that others refer to.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: with the CSV files.
+        elsewhere: whether a key that is not in a file stands elsewhere, by the name of its table.
+    """
+
+    def __init__(self, folder: Path, elsewhere: Callable[[str, Hashable], bool] = _nowhere) -> None:
         self.folder = folder
+        self._elsewhere = elsewhere
         self.problems: list[str] = []
         self._keys: dict[str, dict[Hashable, str]] = {name: {} for name in TABLES}
         self._broken: set[str] = set()
@@ -88,17 +124,18 @@ class _Reader:
                 self.problems.append(
                     f"{path}:1: file: expected one of {', '.join(TABLES)}, got {path.name!r}"
                 )
-        owners = [self._owner(row) for row in self._rows("owners.csv")]
-        sites = [self._site(row) for row in self._rows("sites.csv")]
-        devices = [self._device(row) for row in self._rows("devices.csv")]
+        owners = [self.owner(row) for row in self._rows("owners.csv")]
+        sites = [self.site(row) for row in self._rows("sites.csv")]
+        devices = [self.device(row) for row in self._rows("devices.csv")]
         return Registry(
             owners={owner.id: owner for owner in owners},
             sites={site.id: site for site in sites},
             devices={device.id: device for device in devices},
             coverages=[self._coverage(row) for row in self._rows("warranties.csv")],
-            parts={part.number: part for part in map(self._part, self._rows("parts.csv"))},
+            parts=self._parts(),
             stock=[self._stock(row) for row in self._rows("stock.csv")],
             repairers=[self._repairer(row) for row in self._rows("repairers.csv")],
+            service_levels=[self._service_level(row) for row in self._rows("service_levels.csv")],
         )
 
     def _rows(self, name: str) -> Iterator[Row]:
@@ -117,10 +154,12 @@ class _Reader:
 
     def _reference(self, row: Row, column: str, table: str, key: Hashable) -> None:
         """Check that a key stands in another table; not when that table itself could not be read whole."""
-        if table not in self._broken and key not in self._keys[table]:
+        known = table in self._broken or key in self._keys[table] or self._elsewhere(table, key)
+        if not known:
             row.wrong(column, f"one that stands in {table}")
 
-    def _owner(self, row: Row) -> Owner:
+    def owner(self, row: Row) -> Owner:
+        """Read a row of owners.csv."""
         owner = row.text("owner") or ""
         self._key("owners.csv", row, "owner", owner)
         return Owner(
@@ -131,7 +170,8 @@ class _Reader:
             time_zone=row.time_zone("time_zone"),
         )
 
-    def _site(self, row: Row) -> SiteEntry:
+    def site(self, row: Row) -> SiteEntry:
+        """Read a row of sites.csv."""
         site = row.text("site") or ""
         self._key("sites.csv", row, "site", site)
         return SiteEntry(
@@ -139,9 +179,11 @@ class _Reader:
             address=row.text("address"),
             country=row.country("country"),
             time_zone=row.time_zone("time_zone"),
+            postal_code=row.postal_code("postal_code"),
         )
 
-    def _device(self, row: Row) -> DeviceEntry:
+    def device(self, row: Row) -> DeviceEntry:
+        """Read a row of devices.csv."""
         device = DeviceId(row.name("tenant"), row.choice("class", CLASSES) or "", row.name("device"))
         self._key("devices.csv", row, "device", device)
         owner, site = row.text("owner"), row.text("site")
@@ -202,6 +244,21 @@ class _Reader:
             self._reference(row, "device", "devices.csv", device)
         return device
 
+    def _parts(self) -> dict[str, Part]:
+        """Read all parts; what supersedes them may stand further down."""
+        parts: dict[str, Part] = {}
+        superseded: list[Row] = []
+        for row in self._rows("parts.csv"):
+            part = self._part(row)
+            parts[part.number] = part
+            if part.superseded_by is not None:
+                superseded.append(row)
+        for row in superseded:
+            if row.text("superseded_by") == row.text("part"):
+                row.wrong("superseded_by", "another part than itself")
+            self._reference(row, "superseded_by", "parts.csv", row.text("superseded_by"))
+        return parts
+
     def _part(self, row: Row) -> Part:
         number = row.text("part") or ""
         self._key("parts.csv", row, "part", number)
@@ -219,6 +276,8 @@ class _Reader:
             tariff_number=row.tariff("tariff_number"),
             origin_country=row.country("origin_country"),
             return_required=row.truth("return_required"),
+            weight_kg=row.amount("weight_kg", "a weight such as 0.85"),
+            superseded_by=row.text("superseded_by"),
         )
 
     def _stock(self, row: Row) -> Stock:
@@ -256,4 +315,36 @@ class _Reader:
             labour_rate=rate,
             travel_fee=travel,
             shipping_fee=shipping,
+            postal_areas=row.postal_areas("postal_areas"),
+            classes=row.choices("classes", CLASSES),
+            hours=self._repairer_hours(row),
+            time_zone=row.time_zone("time_zone"),
+        )
+
+    def _repairer_hours(self, row: Row) -> WorkingHours | None:
+        if row.text("hours") is not None and row.text("time_zone") is None:
+            row.wrong("time_zone", "the time zone of the hours")
+        return row.hours("hours")
+
+    def _service_level(self, row: Row) -> ServiceLevel:
+        tenant, country, severity = (
+            row.name("tenant") or None,
+            row.country("country"),
+            row.choice("severity", SEVERITIES),
+        )
+        for_whom = (tenant or "all", country or "all", severity or "all")
+        self._key("service_levels.csv", row, "tenant", for_whom)
+        respond, resolve = row.duration("respond") or 0, row.duration("resolve") or 0
+        if 0 < resolve < respond:
+            row.wrong("resolve", "a time not before the answer")
+        if row.text("holidays") is not None and row.text("hours") is None:
+            row.wrong("holidays", "nothing without business hours")
+        return ServiceLevel(
+            respond=respond,
+            resolve=resolve,
+            tenant=tenant,
+            country=country,
+            severity=severity,
+            hours=row.hours("hours"),
+            holidays=row.choice("holidays", ("off", "worked")) != "worked",
         )

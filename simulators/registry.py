@@ -1,7 +1,7 @@
 """An invented registry for a simulated fleet: owners, sites, coverage, parts, stock, repairers as CSV files.
 
-Everything in it is made up and ends in example.com or example.org. A few per cent are incomplete, as in
-every real registry: devices that nobody registered, owners without a contact, parts that are out of stock.
+Everything in it is made up and ends in example.com or example.org. Up to one field in a hundred is not known,
+as in real registries: devices that nobody registered, owners without a contact, parts that are out of stock.
 """
 
 import csv
@@ -16,7 +16,16 @@ from numpy.random import Generator
 
 from rules.symbols import DeviceId
 from simulators.makes import MAKES
-from simulators.registry_data import COUNTRIES, PART_KINDS, WAREHOUSES, WORKSHOPS, Country, PartKind
+from simulators.registry_data import (
+    COUNTRIES,
+    PART_KINDS,
+    PART_WEIGHTS,
+    SERVICE_LEVELS,
+    WAREHOUSES,
+    WORKSHOPS,
+    Country,
+    PartKind,
+)
 
 Facts = Mapping[str, object]
 Record = dict[str, object]
@@ -25,12 +34,12 @@ Record = dict[str, object]
 APPLIANCE_SORTS = ("washer", "fridge", "ac")
 
 #: How often something is not known or not there.
-NOT_REGISTERED = 0.03
-NO_CONTACT = 0.04
-NO_PURCHASE_DATE = 0.02
-OUT_OF_STOCK = 0.05
+NOT_REGISTERED = 0.005
+NO_CONTACT = 0.03
+NO_PURCHASE_DATE = 0.01
+OUT_OF_STOCK = 0.006
 NO_TARIFF_NUMBER = 0.03
-NO_REPAIRER = 0.08
+NO_REPAIRER = 0.02
 _LARGE_COUNTRY = 10  # share of the owners, from which on repairers are found for everybody
 
 _DEVICES_PER_ROOM = 8
@@ -65,6 +74,7 @@ def write_registry(devices: Sequence[tuple[DeviceId, Facts]], folder: Path, seed
     tables.add_coverage_of_models()
     tables.add_parts(devices)
     tables.add_repairers(sorted({device.tenant for device, _ in devices}))
+    tables.add_service_levels()
     folder.mkdir(parents=True, exist_ok=True)
     for name, records in tables.records.items():
         _write(folder / name, records)
@@ -101,6 +111,7 @@ class _Tables:
                 "parts.csv",
                 "stock.csv",
                 "repairers.csv",
+                "service_levels.csv",
             )
         }
 
@@ -220,11 +231,13 @@ class _Tables:
         )
 
     def _add_site(self, site: str, prefix: str, country: Country) -> None:
+        address = self._address(country)
         self.records["sites.csv"].append(
             {
                 "site": site,
-                "address": prefix + self._address(country),
+                "address": prefix + address,
                 "country": country.code,
+                "postal_code": _postal_code(address.rpartition(", ")[2]),
                 "time_zone": country.time_zone,
             }
         )
@@ -264,6 +277,7 @@ class _Tables:
                 "tariff_number": "" if self._chance(NO_TARIFF_NUMBER) else part.tariff,
                 "origin_country": self._one_of(("CN", "DE", "PL", "IT", "MY", "TR")),
                 "return_required": part.returned,
+                "weight_kg": f"{PART_WEIGHTS[kind]:.2f}",
             }
         )
         empty = self._chance(OUT_OF_STOCK)
@@ -302,6 +316,13 @@ class _Tables:
                     }
                 )
 
+    def add_service_levels(self) -> None:
+        """Promise the same to all tenants and countries."""
+        for severity, respond, resolve, hours in SERVICE_LEVELS:
+            self.records["service_levels.csv"].append(
+                {"severity": severity, "respond": respond, "resolve": resolve, "hours": hours}
+            )
+
 
 def _text(facts: Facts, key: str) -> str:
     value = facts.get(key)
@@ -339,6 +360,12 @@ def _plain(text: str) -> str:
     """Return a text's letters and digits in ASCII, lower case, for addresses and part numbers."""
     decomposed = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("ł", "l"))
     return "".join(letter for letter in decomposed if letter.isascii() and letter.isalnum()).lower()
+
+
+def _postal_code(line: str) -> str:
+    """Return the postal code of a line with a town."""
+    town = _town(line).split()
+    return " ".join(word for word in line.split() if word not in town)
 
 
 def _town(line: str) -> str:

@@ -211,6 +211,57 @@ PART_KINDS = {
 }
 
 
+#: About what one part weighs with its packing, in kg.
+PART_WEIGHTS = {
+    "antenna": 0.01,
+    "battery": 0.12,
+    "charge_cable": 0.05,
+    "charge_port": 0.02,
+    "charger_ic": 0.01,
+    "mainboard": 0.6,
+    "coin_cell": 0.01,
+    "cpu": 0.15,
+    "drive": 0.75,
+    "drive_cable": 0.06,
+    "fan": 0.12,
+    "fan_module": 0.35,
+    "fibre_cable": 0.05,
+    "heat_sink": 0.4,
+    "memory_module": 0.05,
+    "nvme_ssd": 0.05,
+    "optic": 0.05,
+    "power_supply": 1.1,
+    "raid_battery": 0.15,
+    "thermal_paste": 0.02,
+    "bearing_set": 0.7,
+    "door_lock": 0.2,
+    "door_seal": 1.1,
+    "drain_pump": 0.6,
+    "drum_motor": 4.2,
+    "hall_sensor": 0.03,
+    "hose_set": 0.5,
+    "inlet_valve": 0.2,
+    "pressure_sensor": 0.1,
+    "shock_absorber": 0.4,
+    "water_heater": 0.4,
+    "temperature_sensor": 0.03,
+    "compressor": 9.5,
+    "defrost_heater": 0.3,
+    "door_gasket": 0.8,
+    "evaporator_fan": 0.3,
+    "refrigerant": 1.9,
+    "start_relay": 0.05,
+    "thermostat": 0.15,
+}
+
+#: Severity, until someone answers, until it is mended, business hours (none: around the clock).
+SERVICE_LEVELS = (
+    ("critical", "4h", "1d", ""),
+    ("major", "1d", "2d", "Mon-Fri 08:00-17:00;Sat 09:00-13:00"),
+    ("minor", "3d", "10d", "Mon-Fri 08:00-17:00"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """A sort of repairer; amounts in EUR."""

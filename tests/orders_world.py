@@ -108,6 +108,7 @@ def world(**changes: object) -> Registry:
                     "EUR",
                     "8471.70",
                     "TH",
+                    weight_kg=Decimal("0.85"),
                 ),
                 Part(
                     "ACME-PUMP-1",
@@ -120,6 +121,7 @@ def world(**changes: object) -> Registry:
                     "8413.70",
                     "IT",
                     return_required=False,
+                    weight_kg=Decimal("0.62"),
                 ),
                 Part(
                     "BELL-BAT-7",
@@ -131,6 +133,7 @@ def world(**changes: object) -> Registry:
                     "EUR",
                     "8507.60",
                     "CN",
+                    weight_kg=Decimal("0.11"),
                 ),
             )
         },

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
+from fnmatch import fnmatchcase
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -86,6 +87,8 @@ def entitle(
         gaps.add("entitlement", standing.why)
         gaps.add("estimate.payer", "who owes the repair is not known")
     term = standing.term
+    if term is not None:
+        gaps.chose("entitlement.status", _clause(term, fault, days[0]))
     if term is None:
         return Entitlement(status=standing.status, coverage=None, ends=None, contract=None), payer
     gaps.require("entitlement.coverage", term.coverage.text, "the registry does not say what is covered")
@@ -118,6 +121,21 @@ def standing_on(day: date, registry: Registry, device: DeviceId, model: str | No
         first = min(term.starts or date.min for term in terms)
         return Standing("unknown", why=f"its coverage begins only on {first.isoformat()}")
     return Standing("unknown", why=NOT_REGISTERED if entry is None else _NO_COVERAGE)
+
+
+def _clause(term: Term, fault: str, day: date) -> str:
+    """Return what decides, in plain words: which coverage, of what, from when until when."""
+    coverage = term.coverage
+    what = f"{coverage.kind} {coverage.contract}" if coverage.contract else coverage.kind
+    of = f"model {coverage.model}" if coverage.model else "this device"
+    begun = f" from {term.starts.isoformat()}" if term.starts else ""
+    length = f" for {coverage.months} months" if coverage.months is not None and not coverage.ends else ""
+    until = f" until {term.ends.isoformat()}" if term.ends else " until cancelled"
+    words = f"{what} of {of}{begun}{length}{until}"
+    if not term.covers(day):
+        return f"{words}; over on {day.isoformat()}"
+    pattern = next((one for one in coverage.excludes if fnmatchcase(fault, one)), None)
+    return f"{words}; excludes {pattern}" if pattern else f"{words}; in force on {day.isoformat()}"
 
 
 _STATUSES: tuple[tuple[str, Status], ...] = (("warranty", "in_warranty"), ("contract", "contract"))

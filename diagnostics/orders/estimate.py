@@ -69,7 +69,8 @@ def estimate(
     currencies = {cost.money.currency for cost in costs.values() if cost.money}
     if len(currencies) > 1:
         prices = ", ".join(f"{name} in {cost.money.currency}" for name, cost in costs.items() if cost.money)
-        gaps.add("estimate", f"prices are in several currencies: {prices}")
+        for name in ("currency", *costs):
+            gaps.add(f"estimate.{name}", f"prices are in several currencies: {prices}")
         return Estimate(currency=None, parts=None, labour=None, transport=None, payer=payer)
     for name, cost in costs.items():
         if not cost.known:

@@ -122,12 +122,13 @@ def _customs(supply: Supply, destination: Place, gaps: Gaps) -> Customs | None:
             "the country that the parts are sent to is not known, so neither is whether customs ask",
         )
         return None
-    if len(sent) < len(supply.lines):
-        gaps.add(
-            "logistics.customs",
-            "no warehouse could be chosen for a part, so it is not known whether customs ask",
-        )
     crossing = [line for line, stock in sent if customs_border(stock.country, country)]
+    if len(sent) < len(supply.lines):
+        # Half a declaration is none.
+        asked = "customs ask, and for a part that crosses the border" if crossing else "for a part"
+        unsure = "" if crossing else ", so it is not known whether customs ask"
+        gaps.add("logistics.customs", f"{asked} no warehouse could be chosen{unsure}")
+        return None
     if not crossing:
         return None
     unknown = ", ".join(line.part.number for line in crossing if line.part.tariff_number is None)
@@ -136,6 +137,9 @@ def _customs(supply: Supply, destination: Place, gaps: Gaps) -> Customs | None:
     unknown = ", ".join(line.part.number for line in crossing if line.part.origin_country is None)
     if unknown:
         gaps.add("logistics.customs.origin_country", f"the registry has none of part {unknown}")
+    unknown = ", ".join(line.part.number for line in crossing if line.part.weight_kg is None)
+    if unknown:
+        gaps.add("logistics.customs.weight_kg", f"the registry has none of part {unknown}")
     price = price_of(crossing)
     for name in ("value", "currency"):
         why = "a part has no price, or the parts have several currencies"
@@ -145,7 +149,14 @@ def _customs(supply: Supply, destination: Place, gaps: Gaps) -> Customs | None:
         origin_country=_listed(line.part.origin_country for line in crossing),
         value=price.rounded if price else None,
         currency=price.currency if price else None,
+        weight_kg=_weight(crossing),
     )
+
+
+def _weight(lines: Iterable[SupplyLine]) -> float | None:
+    weights = [None if line.part.weight_kg is None else line.part.weight_kg * line.quantity for line in lines]
+    known = [weight for weight in weights if weight is not None]
+    return float(sum(known)) if len(known) == len(weights) else None
 
 
 def _listed(values: Iterable[str | None]) -> str | None:

@@ -21,7 +21,7 @@ class OrderState(StrEnum):
 
 
 #: Fields of `missing` about which nobody who handles the order can be asked; they concern every order alike.
-NOT_TO_ASK = frozenset({"diagnosis.confidence"})
+NOT_TO_ASK = frozenset({"diagnosis.confidence", "fault.iris", "fault.iris.condition", "fault.iris.symptom"})
 
 #: An order in one of these is over; every other one is open.
 ENDED_ORDER_STATES = frozenset(
@@ -186,12 +186,13 @@ class Return(Section):
 
 
 class Customs(Section):
-    """What a shipment across a customs border must say; `value` in `currency`."""
+    """What a shipment across a customs border must say; `value` in `currency`, `weight_kg` with packing."""
 
     tariff_number: str | None
     origin_country: str | None
     value: float | None
     currency: str | None = None
+    weight_kg: float | None = None
 
 
 class Logistics(Section):
@@ -220,6 +221,21 @@ class Missing(Section):
     why: str
 
 
+class Choice(Section):
+    """Why a field that was filled in holds what it holds, or what about it is in doubt."""
+
+    field: str
+    why: str
+
+
+class Texts(Section):
+    """What is written to the customer and to the technician, in the language of the BCP 47 tag."""
+
+    language: str
+    customer: str
+    technician: str
+
+
 class Links(Section):
     """Where to look further."""
 
@@ -246,6 +262,8 @@ class ServiceOrder(Section):
     logistics: Logistics
     estimate: Estimate
     missing: list[Missing]
+    choices: list[Choice] = []
+    texts: Texts | None = None
     links: Links
 
     @property

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from diagnostics.case import Case
-from diagnostics.faults import Fault, FaultCatalogue
+from diagnostics.faults import Fault, FaultCatalogue, Urgency
 from diagnostics.orders.diagnosis import diagnose
 from diagnostics.orders.entitlement import entitle
 from diagnostics.orders.estimate import estimate
@@ -25,15 +25,19 @@ from diagnostics.orders.model import (
     Service,
     ServiceOrder,
 )
-from diagnostics.orders.provider import Assignment, assign
+from diagnostics.orders.provider import Assignment, Work, assign
 from diagnostics.orders.registry import Registry
-from diagnostics.orders.sla import due
+from diagnostics.orders.sla import Due, due
 from diagnostics.orders.subject import identify
 from diagnostics.orders.supply import needs_of, supply
+from diagnostics.orders.texts import write_texts
 from rules.times import to_rfc3339
 
 #: Why an order has no confidence: a share of right diagnoses can only be learnt from what repairers found.
 NO_CONFIDENCE = "no repairers' findings are known yet from which it could be worked out"
+
+#: Why an order has no IRIS code.
+NO_IRIS = "no IRIS code is known that says exactly this"
 
 
 def order_id(case: Case) -> str:
@@ -80,27 +84,45 @@ def prefill(
     fault = faults.get(case.fault)
     if fault is None:
         gaps.add("fault.symptom", f"fault {case.fault} is not in the fault catalogue")
+    coded = _fault(case, fault, gaps)
     subject = identify(case, facts, registry, returns=fault is not None and fault.returns, gaps=gaps)
     customer = owner_of(subject.entry, registry, gaps)
     site = site_of(subject.entry, registry, gaps)
+    zone = site.time_zone or customer.time_zone
     entitlement, payer = entitle(
         registry=registry,
         device=subject.id,
         model=subject.model,
         fault=case.fault,
         opened_at=opened_at,
-        zone=site.time_zone or customer.time_zone,
+        zone=zone,
         gaps=gaps,
     )
     skills = faults.skills(fault, case.device_class)
-    assignment = assign(
+    urgency = fault.urgency_for(case.evidence) if fault else faults.urgency_of(case.severity)
+    dates = due(
         registry=registry,
+        faults=faults,
         tenant=case.tenant,
         country=site.country,
-        channels=faults.channels(fault, case.device_class),
-        skills=skills,
+        zone=zone,
+        severity=case.severity,
+        urgency=urgency,
+        opened_at=opened_at,
         gaps=gaps,
     )
+    minutes = fault.minutes if fault else None
+    gaps.require("service.minutes", minutes, "the fault catalogue does not say how long the repair takes")
+    work = Work(
+        tenant=case.tenant,
+        device_class=case.device_class,
+        channels=faults.channels(fault, case.device_class),
+        skills=skills,
+        minutes=minutes,
+        opened_at=opened_at,
+        resolve_by=dates.resolve,
+    )
+    assignment = assign(registry=registry, site=site, work=work, gaps=gaps)
     destination = destination_of(assignment, site)
     needs = needs_of(fault=fault, hints=parts_hint, faults=faults, registry=registry, tenant=case.tenant)
     supplied = supply(
@@ -115,18 +137,27 @@ def prefill(
         destination=destination,
         gaps=gaps,
     )
-    service = _service(
-        case=case,
-        fault=fault,
-        faults=faults,
-        assignment=assignment,
-        skills=skills,
-        opened_at=opened_at,
-        gaps=gaps,
-    )
-    costs = estimate(supply=supplied, assignment=assignment, minutes=service.minutes, payer=payer, gaps=gaps)
+    service = _service(assignment, work, dates, urgency)
+    costs = estimate(supply=supplied, assignment=assignment, minutes=minutes, payer=payer, gaps=gaps)
     gaps.require("diagnosis.confidence", confidence, NO_CONFIDENCE)
     number = order_id(case)
+    parts = [line.section() for line in supplied.lines]
+    texts = write_texts(
+        number=number,
+        device=subject.section,
+        fault=coded,
+        known=fault,
+        customer=customer,
+        site=site_section(site),
+        zone=zone,
+        entitlement=entitlement,
+        service=service,
+        parts=parts,
+        parts_complete=supplied.complete,
+        logistics=logistics,
+        estimate=costs,
+        gaps=gaps,
+    )
     return ServiceOrder(
         order_id=number,
         tenant=case.tenant,
@@ -135,7 +166,7 @@ def prefill(
         case_id=case.case_id,
         reason=reason,
         device=subject.section,
-        fault=_fault(case, fault),
+        fault=coded,
         diagnosis=diagnose(
             case=case,
             fault=fault,
@@ -147,47 +178,42 @@ def prefill(
         site=site_section(site),
         entitlement=entitlement,
         service=service,
-        parts=[line.section() for line in supplied.lines],
+        parts=parts,
         logistics=logistics,
         estimate=costs,
         missing=gaps.entries(),
+        choices=gaps.choices(),
+        texts=texts,
         links=Links(console=f"{console_url.rstrip('/')}/orders/{number}" if console_url else None),
     )
 
 
-def _fault(case: Case, fault: Fault | None) -> OrderFault:
-    coded = fault is not None and (fault.iris.condition or fault.iris.symptom)
+def _fault(case: Case, fault: Fault | None, gaps: Gaps) -> OrderFault:
+    iris = None
+    if fault is None or not (fault.iris.condition or fault.iris.symptom):
+        gaps.add("fault.iris", NO_IRIS)
+    else:
+        iris = Iris(condition=fault.iris.condition, symptom=fault.iris.symptom)
+        gaps.require("fault.iris.condition", iris.condition, NO_IRIS)
+        gaps.require("fault.iris.symptom", iris.symptom, NO_IRIS)
     return OrderFault(
         code=case.fault,
         title=fault.title if fault else case.title,
         severity=case.severity,
         symptom=fault.symptom if fault else None,
-        iris=Iris(condition=fault.iris.condition, symptom=fault.iris.symptom) if fault and coded else None,
+        iris=iris,
         danger=fault is not None and fault.danger,
     )
 
 
-def _service(
-    *,
-    case: Case,
-    fault: Fault | None,
-    faults: FaultCatalogue,
-    assignment: Assignment,
-    skills: Sequence[str],
-    opened_at: int,
-    gaps: Gaps,
-) -> Service:
-    urgency = fault.urgency_for(case.evidence) if fault else faults.urgency_of(case.severity)
-    respond_by, resolve_by = due(faults, urgency, opened_at)
-    minutes = fault.minutes if fault else None
-    gaps.require("service.minutes", minutes, "the fault catalogue does not say how long the repair takes")
+def _service(assignment: Assignment, work: Work, dates: Due, urgency: Urgency) -> Service:
     repairer = assignment.repairer
     return Service(
         channel=assignment.channel,
         provider=Provider(id=repairer.id, name=repairer.name) if repairer else None,
-        skills=list(skills),
-        minutes=minutes,
-        respond_by=respond_by,
-        resolve_by=resolve_by,
+        skills=list(work.skills),
+        minutes=work.minutes,
+        respond_by=dates.respond_by,
+        resolve_by=dates.resolve_by,
         urgency=urgency,
     )

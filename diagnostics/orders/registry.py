@@ -13,7 +13,9 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Literal
 
-from diagnostics.faults import ServiceChannel
+from diagnostics.case import Severity
+from diagnostics.faults import DeviceClass, ServiceChannel
+from diagnostics.orders.calendars import WorkingHours
 from rules.symbols import DeviceId
 
 CoverageKind = Literal["warranty", "contract"]
@@ -59,12 +61,16 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class SiteEntry:
-    """Where devices stand; `country` is ISO 3166-1 alpha-2, `time_zone` an IANA name."""
+    """Where devices stand; `country` is ISO 3166-1 alpha-2, `time_zone` an IANA name.
+
+    `postal_code` decides on repairers that serve postal areas.
+    """
 
     id: str
     address: str | None = None
     country: str | None = None
     time_zone: str | None = None
+    postal_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,8 @@ class Part:
         tariff_number: of the Harmonized System, for customs.
         origin_country: where it was made, ISO 3166-1 alpha-2.
         return_required: whether the faulty one must come back; None: as the fault catalogue says.
+        weight_kg: of one, packed.
+        superseded_by: number of the part that has taken its place and fits what it fits.
     """
 
     number: str
@@ -122,6 +130,8 @@ class Part:
     tariff_number: str | None = None
     origin_country: str | None = None
     return_required: bool | None = None
+    weight_kg: Decimal | None = None
+    superseded_by: str | None = None
 
     def fit(self, model: str | None) -> int | None:
         """Say how closely the part is made for a model: letters matched literally; None when it does not fit.
@@ -158,6 +168,10 @@ class Repairer:
         labour_rate: an hour, in `currency`.
         travel_fee: of one visit.
         shipping_fee: of a device that is mailed in, both ways.
+        postal_areas: where it goes or is gone to, such as ``34000-34999``, ``69*`` or ``DE:34*``; empty:
+            everywhere in its countries.
+        classes: of devices that it serves; empty: all.
+        hours: when it works, in `time_zone`; None: not known.
     """
 
     id: str
@@ -172,6 +186,70 @@ class Repairer:
     labour_rate: Decimal | None = None
     travel_fee: Decimal | None = None
     shipping_fee: Decimal | None = None
+    postal_areas: tuple[str, ...] = ()
+    classes: tuple[DeviceClass, ...] = ()
+    hours: WorkingHours | None = None
+    time_zone: str | None = None
+
+    def serves_postal_code(self, country: str, postal_code: str | None) -> bool | None:
+        """Say whether a postal code lies in its areas; None when that cannot be told without the code."""
+        areas = [area for prefix, area in map(_split_area, self.postal_areas) if prefix in ("", country)]
+        if not self.postal_areas:
+            return True
+        if postal_code is None:
+            return None if areas else False
+        return any(_in_area(area, _plain_code(postal_code)) for area in areas)
+
+
+def _split_area(area: str) -> tuple[str, str]:
+    country, _, rest = area.rpartition(":")
+    return country, rest
+
+
+def _plain_code(code: str) -> str:
+    return code.replace(" ", "").replace("-", "").upper()
+
+
+def _in_area(area: str, code: str) -> bool:
+    """Say whether a code is in ``34000-34999`` (compared as text of the same length) or ``69*``."""
+    if area.endswith("*"):
+        return code.startswith(_plain_code(area[:-1]))
+    first, _, last = area.partition("-")
+    last = last or first
+    return len(first) <= len(code) and first <= code[: len(first)] and code[: len(last)] <= last
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevel:
+    """What is promised for a tenant, a country and a severity; None in one of these means all.
+
+    Attributes:
+        respond: ms until someone answers; whole days are working days where there are `hours`.
+        resolve: ms until it is mended, likewise.
+        hours: business hours at the site; None: around the clock.
+        holidays: whether the public holidays of the site's country are off.
+    """
+
+    respond: int
+    resolve: int
+    tenant: str | None = None
+    country: str | None = None
+    severity: Severity | None = None
+    hours: WorkingHours | None = None
+    holidays: bool = True
+
+    def fits(self, tenant: str, severity: str) -> bool:
+        """Whether it is for a tenant and a severity, whatever the country."""
+        return self.tenant in (None, tenant) and self.severity in (None, severity)
+
+    def rank(self) -> tuple[bool, bool, bool]:
+        """How particular it is; the most particular one counts."""
+        return self.tenant is not None, self.country is not None, self.severity is not None
+
+    @property
+    def name(self) -> str:
+        """What it is for, in plain words."""
+        return ", ".join(filter(None, (self.tenant, self.country, self.severity))) or "for all"
 
 
 @dataclass(frozen=True)
@@ -188,6 +266,7 @@ class Registry:
     parts: Mapping[str, Part] = field(default_factory=dict)
     stock: Sequence[Stock] = ()
     repairers: Sequence[Repairer] = ()
+    service_levels: Sequence[ServiceLevel] = ()
 
     def coverages_of(self, device: DeviceId, model: str | None) -> list[Coverage]:
         """Return what covers a device or its model, past and future included, in the registry's order."""

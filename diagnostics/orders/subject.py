@@ -126,7 +126,7 @@ def _note_contradictions(told: Identity, entry: DeviceEntry | None, gaps: Gaps) 
         ("serial", told.serial, entry.serial),
     ):
         if said and registered and said.casefold() != registered.strip().casefold():
-            gaps.add(
+            gaps.chose(
                 f"device.{name}",
                 f"the device says {said}, the registry {registered}: check owner and coverage",
             )

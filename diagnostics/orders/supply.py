@@ -98,9 +98,10 @@ def supply(
 ) -> Supply:
     """Choose part numbers and warehouses.
 
-    Among parts of a kind that fit, those in stock go first; of these those made for the model of the
-    component itself; then the nearest, the tenant's own, the one made most closely for the model. Near is:
-    the destination's country, then its customs territory, then anywhere.
+    A part fits what it supersedes fits. Among parts of a kind that fit, those in stock go first; of these
+    those that nothing supersedes; then those made for the model of the component itself; then the nearest,
+    the tenant's own, the one made most closely for the model. Near is: the destination's country, then its
+    customs territory, then anywhere.
 
     Args:
         needs: what the repair takes, None when that is not known.
@@ -113,6 +114,12 @@ def supply(
         gaps.add("parts", "the fault is not in the fault catalogue and its rule names no parts")
         return Supply((), complete=False)
     found = {need: _choose(need, registry, subject, destination, gaps) for need in needs}
+    count = len({part.number for part in found.values() if part is not None})
+    for need, part in found.items():
+        if part is None:
+            # What was found stands in parts[0] and so on; what was not would stand after it.
+            gaps.add(f"parts[{count}]" if count else "parts", _why_none(need.kind, registry, subject))
+            count += bool(count)
     merged: dict[str, tuple[Part, int]] = {}  # a rule may name a part and, in other words, its kind
     for need, part in found.items():
         if part is not None:
@@ -148,37 +155,92 @@ def supply(
 def _choose(
     need: Need, registry: Registry, subject: Subject, destination: str | None, gaps: Gaps
 ) -> Part | None:
-    if need.part is not None:
-        return need.part
-    of_kind = registry.parts_of_kind(need.kind, subject.id.tenant)
-    fitting = [part for part in of_kind if _closeness(part, subject) is not None]
-    if fitting:
-        return min(fitting, key=lambda part: _rank(part, need, registry, subject, destination))
-    gaps.add("parts", _why_none(need.kind, of_kind, subject))
-    return None
-
-
-def _rank(
-    part: Part, need: Need, registry: Registry, subject: Subject, destination: str | None
-) -> tuple[bool, bool, int, bool, int, str]:
-    """Return what parts that fit are sorted by, best first."""
-    offers = [_nearness(stock, destination) for stock in _enough(registry, part, need.quantity)]
-    own = subject.component_model is not None and part.fit(subject.component_model) is not None
-    return (
-        not offers,
-        not own,
-        -max(offers, default=0),
-        part.tenant is None,
-        -(_closeness(part, subject) or 0),
-        part.number,
+    fitting = [need.part] if need.part is not None else _fitting(need.kind, registry, subject)
+    family = {part.number: part for first in fitting for part in _succession(first, registry, subject)}
+    # What a superseding part fits is what it was made for, or what any part before it was made for.
+    closeness = {number: _family_closeness(number, fitting, registry, subject) for number in family}
+    ranked = sorted(
+        family.values(),
+        key=lambda part: _rank(
+            _taste(part, closeness[part.number], registry, subject),
+            [_nearness(stock, destination) for stock in _enough(registry, part, need.quantity)],
+        ),
     )
+    if not ranked:
+        return None
+    chosen, latest = ranked[0], _latest(ranked[0], registry, subject)
+    if chosen.number not in {part.number for part in fitting}:
+        older = ", ".join(part.number for part in fitting if chosen in _succession(part, registry, subject))
+        gaps.chose("parts", f"{chosen.number} supersedes {older}")
+    elif latest is not chosen:
+        gaps.chose(
+            "parts", f"{chosen.number} is taken as long as it is in stock; {latest.number} supersedes it"
+        )
+    preferred = min(ranked, key=lambda part: _taste(part, closeness[part.number], registry, subject))
+    if (
+        preferred is not chosen
+        and latest is not preferred
+        and not _enough(registry, preferred, need.quantity)
+    ):
+        gaps.chose("parts", f"{chosen.number} in place of {preferred.number}, which no warehouse has")
+    return chosen
+
+
+def _fitting(kind: str, registry: Registry, subject: Subject) -> list[Part]:
+    of_kind = registry.parts_of_kind(kind, subject.id.tenant)
+    return [part for part in of_kind if _closeness(part, subject) is not None]
+
+
+def _succession(part: Part, registry: Registry, subject: Subject) -> list[Part]:
+    """Return a part and those that supersede it one after the other; a circle ends where it began."""
+    line = [part]
+    while (number := line[-1].superseded_by) is not None:
+        following = registry.parts.get(number)
+        if following is None or following in line or following.tenant not in (None, subject.id.tenant):
+            break
+        line.append(following)
+    return line
+
+
+def _latest(part: Part, registry: Registry, subject: Subject) -> Part:
+    return _succession(part, registry, subject)[-1]
+
+
+def _family_closeness(number: str, fitting: Sequence[Part], registry: Registry, subject: Subject) -> int:
+    return max(
+        (
+            _closeness(part, subject) or 0
+            for part in fitting
+            if any(one.number == number for one in _succession(part, registry, subject))
+        ),
+        default=0,
+    )
+
+
+#: What parts are sorted by when stock and distance do not matter, best first: whether it is superseded,
+#: whether it is not made for the component itself; and where these leave a doubt, whether it serves all
+#: tenants, how closely it is made for the model, its number.
+Taste = tuple[tuple[bool, bool], tuple[bool, int, str]]
+
+
+def _taste(part: Part, closeness: int, registry: Registry, subject: Subject) -> Taste:
+    own = subject.component_model is not None and part.fit(subject.component_model) is not None
+    superseded = _latest(part, registry, subject) is not part
+    return (superseded, not own), (part.tenant is None, -closeness, part.number)
+
+
+def _rank(taste: Taste, offers: Sequence[int]) -> tuple[bool, tuple[bool, bool], int, tuple[bool, int, str]]:
+    """Return what parts that fit are sorted by, best first; `offers`: how near each warehouse is."""
+    first, then = taste
+    return (not offers, first, -max(offers, default=0), then)
 
 
 def _closeness(part: Part, subject: Subject) -> int | None:
     return max((fit for fit in map(part.fit, subject.models) if fit is not None), default=None)
 
 
-def _why_none(kind: str, of_kind: Sequence[Part], subject: Subject) -> str:
+def _why_none(kind: str, registry: Registry, subject: Subject) -> str:
+    of_kind = registry.parts_of_kind(kind, subject.id.tenant)
     if not of_kind:
         return f"the registry has no part of kind {kind} for {subject.id.tenant}"
     models = [model for model in dict.fromkeys(subject.models) if model is not None]

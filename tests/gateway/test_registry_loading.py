@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from diagnostics.orders.calendars import parse_hours
 from diagnostics.orders.registry import (
     Coverage,
     DeviceEntry,
@@ -11,19 +12,23 @@ from diagnostics.orders.registry import (
     Part,
     Registry,
     Repairer,
+    ServiceLevel,
     SiteEntry,
     Stock,
 )
 from gateway.errors import UserError
 from gateway.registry import TABLES, load_registry
 from rules.symbols import DeviceId
+from rules.times import DAY_MS, HOUR_MS
 
+OFFICE = parse_hours("Mon-Fri 08:00-17:00")
 WASHER = DeviceId("acme", "appliance", "wm-7")
 
 GOOD = {
     "owners.csv": "owner,name,contact,language,time_zone\n"
     "anna,Anna Weber,anna@example.org,de,Europe/Berlin\n",
-    "sites.csv": 'site,address,country,time_zone\nh1,"Lindenweg 3, 34117 Kassel",DE,Europe/Berlin\n',
+    "sites.csv": "site,address,country,postal_code,time_zone\n"
+    'h1,"Lindenweg 3, 34117 Kassel",DE,34117,Europe/Berlin\n',
     "devices.csv": (
         "tenant,class,device,model,serial,firmware,parent,owner,site,bought\n"
         "acme,appliance,wm-7,W900,W-55,1.4,,anna,h1,2024-06-01\n"
@@ -35,13 +40,20 @@ GOOD = {
         "acme,contract,server,srv-1,,2024-05-01,2027-04-30,,On site,SV-1,\n"
     ),
     "parts.csv": (
-        "part,title,kind,models,tenant,price,currency,tariff_number,origin_country,return_required\n"
-        "P-1,Drain pump,drain_pump,W900;W91?,acme,32.50,EUR,8413.70,IT,no\n"
+        "part,title,kind,models,tenant,price,currency,tariff_number,origin_country,return_required,"
+        "weight_kg,superseded_by\n"
+        "P-1,Drain pump,drain_pump,W900;W91?,acme,32.50,EUR,8413.70,IT,no,0.62,\n"
     ),
     "stock.csv": "warehouse,country,part,quantity\nWH-Kassel,DE,P-1,3\n",
     "repairers.csv": (
-        "repairer,name,countries,channels,skills,tenants,country,address,currency,labour_rate,travel_fee,shipping_fee\n"
-        "R1,Vogt,DE;AT,on_site,appliance;refrigeration,acme,DE,Gartenstraße 9,EUR,66,45.5,\n"
+        "repairer,name,countries,channels,skills,tenants,country,address,currency,labour_rate,"
+        "travel_fee,shipping_fee,postal_areas,classes,hours,time_zone\n"
+        "R1,Vogt,DE;AT,on_site,appliance;refrigeration,acme,DE,Gartenstraße 9,EUR,66,45.5,,"
+        "DE:34*;AT:*,appliance,Mon-Fri 08:00-17:00,Europe/Berlin\n"
+    ),
+    "service_levels.csv": (
+        "tenant,country,severity,respond,resolve,hours,holidays\n"
+        "acme,DE,major,4h,2d,Mon-Fri 08:00-17:00,worked\n"
     ),
 }
 
@@ -73,7 +85,7 @@ def test_every_cell_arrives(tmp_path: Path) -> None:
             server: DeviceEntry(server),
         },
         owners={"anna": Owner("anna", "Anna Weber", "anna@example.org", "de", "Europe/Berlin")},
-        sites={"h1": SiteEntry("h1", "Lindenweg 3, 34117 Kassel", "DE", "Europe/Berlin")},
+        sites={"h1": SiteEntry("h1", "Lindenweg 3, 34117 Kassel", "DE", "Europe/Berlin", "34117")},
         coverages=[
             Coverage(
                 "warranty",
@@ -105,6 +117,7 @@ def test_every_cell_arrives(tmp_path: Path) -> None:
                 "8413.70",
                 "IT",
                 return_required=False,
+                weight_kg=Decimal("0.62"),
             )
         },
         stock=[Stock("WH-Kassel", "DE", "P-1", 3)],
@@ -122,13 +135,20 @@ def test_every_cell_arrives(tmp_path: Path) -> None:
                 Decimal(66),
                 Decimal("45.5"),
                 None,
+                ("DE:34*", "AT:*"),
+                ("appliance",),
+                OFFICE,
+                "Europe/Berlin",
             )
         ],
+        service_levels=[ServiceLevel(4 * HOUR_MS, 2 * DAY_MS, "acme", "DE", "major", OFFICE, holidays=False)],
     )
 
 
 def test_a_folder_that_is_not_there_is_an_empty_registry(tmp_path: Path) -> None:
-    assert load_registry(tmp_path / "nowhere") == Registry(coverages=[], stock=[], repairers=[])
+    assert load_registry(tmp_path / "nowhere") == Registry(
+        coverages=[], stock=[], repairers=[], service_levels=[]
+    )
 
 
 @pytest.mark.parametrize("kept", sorted(TABLES))
@@ -412,3 +432,70 @@ def test_a_file_that_is_a_folder_is_told(tmp_path: Path) -> None:
     (folder / "owners.csv").mkdir()
     with pytest.raises(UserError, match=r"owners\.csv:1: file: expected a file, got a folder"):
         load_registry(folder)
+
+
+NEW_PROBLEMS = {
+    "postal code": (
+        {"sites": "site,postal_code\nh1,#1\n"},
+        "sites.csv:2: postal_code: expected a postal code of letters and digits, got '#1'",
+    ),
+    "range backwards": (
+        {"repairers": "repairer,name,countries,channels,skills,postal_areas\nR,N,DE,on_site,pc,39-34\n"},
+        "repairers.csv:2: postal_areas: expected postal areas such as 34000-34999, 69* or DE:34*, "
+        "several separated by ;, got '39-34'",
+    ),
+    "hours": (
+        {
+            "repairers": "repairer,name,countries,channels,skills,hours,time_zone\n"
+            "R,N,DE,on_site,pc,8-17,UTC\n"
+        },
+        "repairers.csv:2: hours: expected working hours such as Mon-Fri 08:00-17:00;Sat 09:00-12:00, "
+        "got '8-17'",
+    ),
+    "hours without a time zone": (
+        {"repairers": "repairer,name,countries,channels,skills,hours\nR,N,DE,on_site,pc,Mon 08:00-17:00\n"},
+        "repairers.csv:2: time_zone: expected the time zone of the hours, got ''",
+    ),
+    "superseded by a stranger": (
+        {"parts": "part,title,kind,models,superseded_by\nP-1,A,fan,*,P-9\n"},
+        "parts.csv:2: superseded_by: expected one that stands in parts.csv, got 'P-9'",
+    ),
+    "superseded by itself": (
+        {"parts": "part,title,kind,models,superseded_by\nP-1,A,fan,*,P-1\n"},
+        "parts.csv:2: superseded_by: expected another part than itself, got 'P-1'",
+    ),
+    "weight": (
+        {"parts": "part,title,kind,models,weight_kg\nP-1,A,fan,*,light\n"},
+        "parts.csv:2: weight_kg: expected a weight such as 0.85, got 'light'",
+    ),
+    "duration": (
+        {"service_levels": "respond,resolve\nsoon,2d\n"},
+        "service_levels.csv:2: respond: expected a duration such as 4h or 2d, of a year at most, got 'soon'",
+    ),
+    "mended before anyone answers": (
+        {"service_levels": "respond,resolve\n4h,2h\n"},
+        "service_levels.csv:2: resolve: expected a time not before the answer, got '2h'",
+    ),
+    "two service levels for the same": (
+        {"service_levels": "respond,resolve,tenant\n4h,8h,acme\n2h,8h,acme\n"},
+        "service_levels.csv:3: tenant: expected each key once",
+    ),
+    "holidays without hours": (
+        {"service_levels": "respond,resolve,holidays\n4h,8h,off\n"},
+        "service_levels.csv:2: holidays: expected nothing without business hours, got 'off'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(NEW_PROBLEMS))
+def test_a_problem_of_levels_areas_and_successors_is_told_with_its_place(tmp_path: Path, name: str) -> None:
+    changes, problem = NEW_PROBLEMS[name]
+    assert any(told.startswith(problem) for told in problems_of(tmp_path, **changes))
+
+
+def test_a_part_may_be_superseded_by_one_further_down(tmp_path: Path) -> None:
+    folder = folder_of(
+        tmp_path, parts="part,title,kind,models,superseded_by\nP-1,A,fan,*,P-2\nP-2,B,fan,*,\n", stock=""
+    )
+    (folder / "stock.csv").unlink()
+    assert load_registry(folder).parts["P-1"].superseded_by == "P-2"

@@ -141,7 +141,8 @@ def test_names_that_run_into_each_other_stay_apart() -> None:
 def test_with_everything_known_nothing_is_missing_but_what_nobody_can_tell() -> None:
     order = order_of(drive_case(), SERVER_FACTS)
     assert order.to_ask == []
-    assert [entry.field for entry in order.missing] == ["diagnosis.confidence"]
+    # Servers have no IRIS codes.
+    assert [entry.field for entry in order.missing] == ["fault.iris", "diagnosis.confidence"]
 
 
 def test_a_confidence_that_is_not_known_stands_in_missing_and_one_that_is_does_not() -> None:
@@ -150,7 +151,7 @@ def test_a_confidence_that_is_not_known_stands_in_missing_and_one_that_is_does_n
     assert "repairers' findings" in unknown.missing[-1].why
     known = order_of(drive_case(), SERVER_FACTS, confidence=0.9)
     assert known.diagnosis.confidence == 0.9
-    assert known.missing == []
+    assert [entry.field for entry in known.missing] == ["fault.iris"]
 
 
 def test_a_component_that_tells_its_name_stands_beside_its_device() -> None:
@@ -170,7 +171,7 @@ def test_a_component_without_a_name_says_so_when_it_must_come_back() -> None:
 def test_the_device_is_believed_before_the_registry_and_the_difference_is_told() -> None:
     order = order_of(drive_case(), {"model": "R750", "serial": "OTHER"})
     assert (order.device.model, order.device.serial) == ("R750", "OTHER")
-    whys = [entry.why for entry in order.missing if entry.field in ("device.serial", "device.model")]
+    whys = [entry.why for entry in order.choices if entry.field in ("device.serial", "device.model")]
     assert any("the device says OTHER, the registry SRV0001" in why for why in whys)
     assert any("the device says R750, the registry R740" in why for why in whys)
 
@@ -272,7 +273,7 @@ def test_a_fault_of_the_users_own_uses_its_rules_words() -> None:
     assert [part.part for part in order.parts] == ["ACME-PUMP-1"]
     gaps = missing(order)
     assert gaps["fault.symptom"] == "fault washer.knob_lost is not in the fault catalogue"
-    assert gaps["parts"] == "the registry has no part of kind left_knob for acme"
+    assert gaps["parts[1]"] == "the registry has no part of kind left_knob for acme"
     assert gaps["service.minutes"] == "the fault catalogue does not say how long the repair takes"
     assert gaps["estimate.parts"] == "not every part that is needed was found"
 

@@ -2,17 +2,19 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from orders_world import SERVER, WASHER, world
+from orders_world import OPENED_AT, SERVER, WASHER, world
 
 from diagnostics.orders.borders import customs_border
+from diagnostics.orders.calendars import parse_hours
 from diagnostics.orders.estimate import estimate
 from diagnostics.orders.gaps import Gaps
 from diagnostics.orders.logistics import Place, route
 from diagnostics.orders.model import Customs, OrderDevice
-from diagnostics.orders.provider import Assignment, assign
+from diagnostics.orders.provider import Assignment, Work, assign
 from diagnostics.orders.registry import Part, Registry, Repairer, SiteEntry, Stock
 from diagnostics.orders.subject import Subject
 from diagnostics.orders.supply import Need, Supply, supply
+from rules.times import HOUR_MS
 
 BERLIN = Place("Lindenweg 3, DE", "DE", "")
 
@@ -183,6 +185,64 @@ def customs_of(
     return logistics.customs, {gap.field: gap.why for gap in gaps.entries()}
 
 
+def superseded(*numbers: str, stock: dict[str, int]) -> tuple[list[str], list[str]]:
+    """Parts of which each supersedes the one before, only the first made for the model; parts, reasons."""
+    line = [
+        pump(number, *(("W900",) if place == 0 else ("X",)), superseded_by=following)
+        for place, (number, following) in enumerate(zip(numbers, [*numbers[1:], None], strict=True))
+    ]
+    gaps = Gaps()
+    found = supply(
+        needs=(Need("drain_pump"),),
+        registry=Registry(
+            parts={part.number: part for part in line},
+            stock=[Stock(*HERE, number, quantity) for number, quantity in stock.items()],
+        ),
+        subject=subject(),
+        destination="DE",
+        gaps=gaps,
+    )
+    return [line.part.number for line in found.lines], [choice.why for choice in gaps.choices()]
+
+
+def test_what_supersedes_a_part_is_sent_in_its_place() -> None:
+    assert superseded("A", "B", "C", stock={"C": 2, "A": 2}) == (["C"], ["C supersedes A"])
+    assert superseded("A", "B", stock={}) == (["B"], ["B supersedes A"])
+
+
+def test_a_superseded_part_is_used_up_where_its_successor_is_not_there() -> None:
+    parts, reasons = superseded("A", "B", stock={"A": 1, "B": 0})
+    assert parts == ["A"]
+    assert reasons[0] == "A is taken as long as it is in stock; B supersedes it"
+
+
+def test_parts_that_supersede_each_other_in_a_circle_end_somewhere() -> None:
+    circle = [pump("A", "*", superseded_by="B"), pump("B", "*", superseded_by="A")]
+    assert len(chosen(supplied(circle, [Stock(*HERE, "B", 1)])[0])) == 1
+
+
+def test_an_alternative_of_a_part_out_of_stock_is_told() -> None:
+    gaps = Gaps()
+    parts = [pump("CLOSE", "W900"), pump("ANY", "*")]
+    supply(
+        needs=(Need("drain_pump"),),
+        registry=Registry(parts={part.number: part for part in parts}, stock=[Stock(*HERE, "ANY", 1)]),
+        subject=subject(),
+        destination="DE",
+        gaps=gaps,
+    )
+    assert [choice.why for choice in gaps.choices()] == ["ANY in place of CLOSE, which no warehouse has"]
+
+
+def test_what_crosses_a_border_is_weighed_with_all_that_crosses() -> None:
+    pumps = pump("A", "*", weight_kg=Decimal("0.85"))
+    valve = replace(pump("B", "*", weight_kg=Decimal("0.4")), kind="inlet_valve")
+    stock = [Stock(*HERE, "A", 1), Stock(*HERE, "B", 1)]
+    customs, _ = customs_of([pumps, valve], stock, Place("x", "CH", ""))
+    assert customs is not None
+    assert customs.weight_kg == 1.25
+
+
 def test_customs_facts_are_of_the_parts_that_cross() -> None:
     inside = pump("A", "*", tariff_number="8413.70", origin_country="IT")
     outside = replace(
@@ -209,6 +269,7 @@ def test_half_a_declaration_is_none_and_says_what_is_wanting() -> None:
         "logistics.customs.origin_country",
         "logistics.customs.value",
         "logistics.customs.currency",
+        "logistics.customs.weight_kg",
     }
 
 
@@ -227,16 +288,29 @@ def repairer(**changes: object) -> Repairer:
     return replace(usual, **changes)
 
 
-def assigned(*repairers: Repairer, country: str | None = "DE") -> tuple[Assignment, dict[str, str]]:
+def assigned(
+    *repairers: Repairer,
+    country: str | None = "DE",
+    postal_code: str | None = None,
+    chosen: list[str] | None = None,
+) -> tuple[Assignment, dict[str, str]]:
     gaps = Gaps()
     found = assign(
         registry=Registry(repairers=repairers),
-        tenant="acme",
-        country=country,
-        channels=("on_site", "mail_in"),
-        skills=("appliance",),
+        site=SiteEntry("s", country=country, postal_code=postal_code),
+        work=Work(
+            tenant="acme",
+            device_class="appliance",
+            channels=("on_site", "mail_in"),
+            skills=("appliance",),
+            minutes=60,
+            opened_at=OPENED_AT,
+            resolve_by=OPENED_AT + 4 * HOUR_MS,
+        ),
         gaps=gaps,
     )
+    if chosen is not None:
+        chosen.extend(choice.why for choice in gaps.choices())
     return found, {gap.field: gap.why for gap in gaps.entries()}
 
 
@@ -263,6 +337,73 @@ def test_why_nobody_goes_is_told(changes: dict[str, object], why: str) -> None:
     found, gaps = assigned(repairer(**changes))
     assert found == Assignment("on_site", None)
     assert gaps == {"service.provider": why}
+
+
+def test_a_repairer_for_another_class_does_not_go() -> None:
+    found, gaps = assigned(repairer(classes=("phone",)))
+    assert found.repairer is None
+    assert gaps == {"service.provider": "no repairer for acme in DE serves class appliance"}
+
+
+@pytest.mark.parametrize(
+    ("areas", "code", "serves"),
+    [
+        ((), None, True),
+        (("34000-34999",), "34117", True),
+        (("34000-34999",), "35000", False),
+        (("34000-34999",), "3411", False),
+        (("34000-34999",), None, None),
+        (("69*",), "69002", True),
+        (("69*",), "68999", False),
+        (("DE:34*", "AT:6*"), "34117", True),
+        (("AT:6*",), "34117", False),
+        (("AT:6*",), None, False),
+        (("DE:*",), "34117", True),
+        (("34117",), "34117", True),
+        (("61000-61999",), "61-001", True),
+        (("LS1*",), "ls1 4ap", True),
+    ],
+)
+def test_postal_areas(areas: tuple[str, ...], code: str | None, serves: bool | None) -> None:
+    assert repairer(postal_areas=areas).serves_postal_code("DE", code) is serves
+
+
+def test_the_repairer_of_the_postal_area_goes_and_the_order_says_why() -> None:
+    far, near = repairer(id="FAR", postal_areas=("8*",)), repairer(id="NEAR", postal_areas=("34*",))
+    why: list[str] = []
+    assert assigned(far, near, postal_code="34117", chosen=why)[0].repairer == near
+    assert why == [
+        "NEAR: authorised for acme in DE, trained for appliance, serves postal code 34117; "
+        "passed over: FAR does not serve postal code 34117"
+    ]
+
+
+def test_without_a_postal_code_nobody_is_chosen_by_area() -> None:
+    found, gaps = assigned(repairer(postal_areas=("34*",)))
+    assert found.repairer is None
+    assert gaps == {
+        "service.provider": "the postal code of the site is not known, and R serve by postal area"
+    }
+    everywhere = repairer(id="E")
+    assert assigned(repairer(postal_areas=("34*",)), everywhere)[0].repairer == everywhere
+
+
+def test_a_device_that_is_mailed_comes_from_everywhere() -> None:
+    mailed = repairer(channels=("mail_in",), postal_areas=("34*",))
+    assert assigned(mailed)[0] == Assignment("mail_in", mailed)
+
+
+def test_who_works_before_it_is_due_goes_first() -> None:
+    # 2026-01-01, 01:10 in Berlin; due at 05:10. A public holiday, but not in Japan.
+    day = repairer(id="DAY", hours=parse_hours("Mon-Sun 08:00-17:00"), time_zone="Europe/Berlin")
+    night = repairer(id="NIGHT", hours=parse_hours("Mon-Sun 00:00-24:00"), time_zone="Europe/Berlin")
+    why: list[str] = []
+    assert assigned(day, night, chosen=why)[0].repairer == night
+    assert "works 60 min or more until 2026-01-01T04:10:00Z" in why[0]
+    assert "DAY does not work long enough before it is due" in why[0]
+    closed = replace(night, country="DE")  # whose first of January is off
+    assert assigned(closed, chosen=why)[0].repairer == closed
+    assert "but does not work 60 min" in why[1]
 
 
 def test_nobody_at_all_and_nowhere_to_go() -> None:
@@ -295,9 +436,10 @@ def test_parts_labour_and_the_visit_are_priced() -> None:
 def test_several_currencies_are_never_added_up() -> None:
     figures, gaps = costs([pump("P", "*", currency="CHF")], ON_SITE)
     assert figures == (None, None, None, None)
-    assert gaps == {
-        "estimate": "prices are in several currencies: parts in CHF, labour in EUR, transport in EUR"
-    }
+    why = "prices are in several currencies: parts in CHF, labour in EUR, transport in EUR"
+    assert gaps == dict.fromkeys(
+        ("estimate.currency", "estimate.parts", "estimate.labour", "estimate.transport"), why
+    )
 
 
 def test_a_price_that_is_not_known_leaves_its_line_open() -> None:
