@@ -6,9 +6,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from diagnostics.decision import Reason, Scalar
+from diagnostics.orders.lifecycle import OrderOutcome
+from diagnostics.orders.model import ENDED_ORDER_STATES, OrderState
+from rules.model import Severity
 from rules.times import to_rfc3339
-
-Severity = Literal["minor", "major", "critical"]
 
 
 class CaseState(StrEnum):
@@ -75,6 +76,7 @@ class Standing(BaseModel):
         verdict: what its latest suspicion came to.
         severity: what the rule says of the fault as it now is.
         flapping: it changes too often to be believed, so it confirms nothing.
+        engineer: who confirmed it, in plain words; empty when no engineer did.
     """
 
     suspected_at: int
@@ -83,11 +85,36 @@ class Standing(BaseModel):
     verdict: Literal["waiting", "confirmed", "refuted"] = "waiting"
     severity: Severity = "major"
     flapping: bool = False
+    engineer: str = ""
 
     @property
     def waits(self) -> bool:
         """Whether the rule suspects the fault and nothing has confirmed or refuted it."""
         return self.suspected and self.verdict == "waiting"
+
+
+class OrderStanding(BaseModel):
+    """How the order of a case stands.
+
+    Attributes:
+        outcome: what it was closed with.
+        ended_at: when it was over, ms; None while it is open.
+    """
+
+    state: OrderState = OrderState.SUBMITTED
+    outcome: OrderOutcome | None = None
+    ended_at: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order is still to be done."""
+        return self.state not in ENDED_ORDER_STATES
+
+    @property
+    def repaired(self) -> bool:
+        """Whether it ended with the fault put right, as far as the repairer said."""
+        closed = self.state == OrderState.CLOSED and self.outcome == OrderOutcome.REPAIRED
+        return closed or self.state == OrderState.RESOLVED
 
 
 class Case(BaseModel):
@@ -102,6 +129,10 @@ class Case(BaseModel):
         updated: time of the last change, ms.
         reason: the last reason, the answer to "why (not) an order?".
         order_id: the order that the case opened; a fault that returns while it is open joins it.
+        order: how it stands; None while there is none.
+        acknowledged_by: who has seen the case, and is first to say so.
+        assignee: who looks after it.
+        instructions: the latest ids of what people said of it; said again, it is done already.
         standings: by rule id; several rules may speak for the same fault.
     """
 
@@ -123,12 +154,27 @@ class Case(BaseModel):
     evidence: list[Evidence] = []
     probes: list[Probe] = []
     order_id: str | None = None
+    order: OrderStanding | None = None
+    acknowledged_by: str | None = None
+    assignee: str | None = None
+    instructions: list[str] = []
     standings: dict[str, Standing] = {}
 
     @property
     def is_open(self) -> bool:
         """Whether the case has not come to its end."""
         return self.state in OPEN_CASE_STATES
+
+    @property
+    def order_standing(self) -> OrderStanding | None:
+        """How the order stands; one of which nothing else is known is as it was opened."""
+        return None if self.order_id is None else self.order or OrderStanding()
+
+    @property
+    def has_open_order(self) -> bool:
+        """Whether there is an order for the case that is still to be done."""
+        standing = self.order_standing
+        return standing is not None and standing.is_open
 
 
 class CaseEvent(BaseModel):
@@ -176,13 +222,3 @@ class Command(BaseModel):
     component: str
     args: dict[str, object] = {}
     expires: int  # arrival clock, ms
-
-
-class OrderSeverity(BaseModel):
-    """An order's fault has another severity since `at`, ms since 1970 UTC."""
-
-    model_config = ConfigDict(frozen=True)
-
-    order_id: str
-    severity: Severity
-    at: int

@@ -16,17 +16,19 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, get_args
 
-from diagnostics import wording
-from diagnostics.case import Case, CaseState, Command, Evidence, Probe, ReplyState, Standing
+from diagnostics import following, people, wording
+from diagnostics.case import Case, CaseState, Command, Evidence, OrderStanding, Probe, ReplyState, Standing
 from diagnostics.decision import Outcome, Reason, Scalar
 from diagnostics.faults import FaultCatalogue
+from diagnostics.instruction import Instruction, RefusedError, Verb
 from diagnostics.journal import Journal, Verdict
 from diagnostics.naming import derived
+from diagnostics.orders.model import OrderState
 from diagnostics.standings import believe_again, hold_back, regrade, withdraw
 from rules.findings import Finding
 from rules.model import AlsoWay, EngineerWay, HeldWay, ProbeWay, Rule
 from rules.symbols import DeviceId
-from rules.times import MINUTE_MS
+from rules.times import DAY_MS, MINUTE_MS
 
 Key = tuple[DeviceId, str, str]
 
@@ -41,6 +43,10 @@ class RuleLane(NamedTuple):
 
 #: Contract section 9: a probe that is not answered within 30 minutes of arrival time has expired.
 DEFAULT_PROBE_DEADLINE_MS = 30 * MINUTE_MS
+#: How long after a repair the same fault is the same order's: a courtesy that repairers give on their work.
+DEFAULT_REOPEN_WINDOW_MS = 7 * DAY_MS
+#: So many ids of what people said of a case are remembered, to know what is said again.
+_REMEMBERED = 200
 _REPLY_STATES: dict[str, ReplyState] = {state: state for state in get_args(ReplyState)}
 
 
@@ -52,10 +58,17 @@ class CaseBook:
         rules: Iterable[Rule],
         faults: FaultCatalogue,
         probe_deadline_ms: int = DEFAULT_PROBE_DEADLINE_MS,
+        *,
+        reopen_window_ms: int = DEFAULT_REOPEN_WINDOW_MS,
+        cancel_on_recovery: bool = False,
     ) -> None:
         self._rules = {rule.id: rule for rule in rules}
         self._faults = faults
         self._deadline_ms = probe_deadline_ms
+        self._reopen_ms = reopen_window_ms
+        self._cancel_on_recovery = cancel_on_recovery
+        self._now = 0  # arrival clock, as far as `expire` was told
+        self._lapses: list[tuple[int, str, Key]] = []  # heap: when a repaired order can come back no more
         self._cases: dict[Key, Case] = {}
         self._pending: dict[str, Key] = {}  # probes of the cases that have no final answer, by probe id
         self._deadlines: list[tuple[int, str]] = []  # heap of (deadline, probe id)
@@ -117,8 +130,52 @@ class CaseBook:
                 self._settle(case, self._rules[rule_id], arrival, arrival)
         return True
 
+    def instruct(self, device: DeviceId, instruction: Instruction, at: int) -> None:
+        """Take what an engineer or a repairer says of a case or its order; said again, it is done already.
+
+        Args:
+            device: of the case.
+            instruction: what is said.
+            at: ms, arrival clock.
+
+        Raises:
+            RefusedError: it cannot be done with the case or the order as they stand; nothing has changed.
+        """
+        case = self._cases.get((device, instruction.component, instruction.fault))
+        if case is None or case.case_id != instruction.case_id:
+            raise RefusedError(
+                f"case {instruction.case_id} is over and has no order that can still change; possible: none"
+            )
+        if instruction.instruction_id in case.instructions:
+            return
+        match instruction.verb:
+            case Verb.CONFIRM:
+                self._confirm(case, instruction, at)
+            case Verb.STATE | Verb.CLOSE:
+                following.follow(self.journal, case, instruction, at)
+                self._mind_lapse(case)
+            case Verb.ACKNOWLEDGE:
+                people.acknowledge(self.journal, case, instruction, at)
+            case Verb.ASSIGN:
+                people.assign(self.journal, case, instruction, at)
+            case Verb.COMMENT:
+                people.comment(self.journal, case, instruction, at)
+            case Verb.DISMISS:
+                people.dismiss(self.journal, case, instruction, at)
+        case.instructions = [*case.instructions, instruction.instruction_id][-_REMEMBERED:]
+        self._touch(case, at)
+
     def expire(self, now: int) -> None:
-        """End the waiting for probes whose deadline was before `now`, in order of deadline."""
+        """End the waiting for probes whose deadline was before `now`, in order of deadline.
+
+        Cases whose order can come back no more leave the book.
+        """
+        self._now = max(self._now, now)
+        while self._lapses and self._lapses[0][0] < now:
+            _, case_id, of = heapq.heappop(self._lapses)
+            lapsed = self._cases.get(of)
+            if lapsed is not None and lapsed.case_id == case_id and self._done(lapsed):
+                self.journal.cases[case_id] = lapsed
         while self._deadlines and self._deadlines[0][0] < now:
             deadline, probe_id = heapq.heappop(self._deadlines)
             key = self._pending.get(probe_id)
@@ -153,7 +210,7 @@ class CaseBook:
     def open_order(self, verdict: Verdict, order_id: str, text: str) -> None:
         """Note that a case opened an order."""
         case = verdict.case
-        case.order_id = order_id
+        case.order_id, case.order = order_id, OrderStanding()
         case.reason = Reason.CONFIRMED
         self.journal.decide(
             case,
@@ -198,10 +255,21 @@ class CaseBook:
         """Return whether nothing can happen to a case any more."""
         return not (
             case.is_open
-            or case.order_id
+            or self._order_may_change(case)
             or any(standing.suspected or standing.flapping for standing in case.standings.values())
             or any(_answerable(case, probe) for probe in case.probes)
         )
+
+    def _order_may_change(self, case: Case) -> bool:
+        """Return whether the order of a case is not final, or may come back."""
+        standing = case.order_standing
+        resolved = standing is not None and standing.state == OrderState.RESOLVED
+        return resolved or following.may_return(case, self._now, self._reopen_ms)
+
+    def _mind_lapse(self, case: Case) -> None:
+        """Remember to look again when an order that was repaired can come back no more."""
+        if case.order is not None and case.order.ended_at is not None:
+            heapq.heappush(self._lapses, (case.order.ended_at + self._reopen_ms, case.case_id, _key_of(case)))
 
     # Recovery and other rules
 
@@ -239,6 +307,7 @@ class CaseBook:
         for case in cases:
             key = _key_of(case)
             self._cases[key] = case
+            self._mind_lapse(case)
             for probe in case.probes:
                 if probe.pending or probe.state == "expired":
                     self._pending[probe.probe_id] = key
@@ -259,9 +328,12 @@ class CaseBook:
     def _suspect(self, key: Key, finding: Finding) -> None:
         rule = finding.rule
         case = self._cases.get(key)
-        reopened = case is not None and not case.is_open and case.order_id is not None
+        reopened = (
+            case is not None and not case.is_open and following.may_return(case, finding.at, self._reopen_ms)
+        )
         if case is None or not (case.is_open or reopened):
             if case is not None:
+                following.set_aside(self.journal, case, finding.at)
                 self._leave(case)
             case = self._cases[key] = self._new_case(key, finding)
         elif reopened:
@@ -385,7 +457,7 @@ class CaseBook:
     def _settle(self, case: Case, rule: Rule, at: int, arrival: int) -> None:
         """Confirm a rule's suspicion when its ways suffice."""
         standing = case.standings[rule.id]
-        if not standing.waits or standing.flapping or not case.is_open:
+        if not standing.waits or (standing.flapping and not standing.engineer) or not case.is_open:
             return
         confirmed_by = self._confirmation(case, rule, standing)
         if confirmed_by is None:
@@ -395,6 +467,10 @@ class CaseBook:
         case.state = CaseState.CONFIRMED
         case.confirmed_at = at if case.confirmed_at is None else case.confirmed_at
         self._touch(case, at)
+        standing_order = case.order_standing
+        if standing_order is not None and not standing_order.is_open:
+            self._confirm_ended(case, rule, at, confirmed_by)
+            return
         if case.order_id is not None or not first:
             if first:
                 case.reason = Reason.ALREADY_OPEN  # it came back; a second rule that agrees changes nothing
@@ -413,10 +489,105 @@ class CaseBook:
             return
         case.reason = Reason.CONFIRMED
         self.journal.event(case, rule.id, "confirmed", at, Reason.CONFIRMED)
-        self.journal.verdicts.append(Verdict(case, rule, at, arrival, confirmed_by))
+        self.journal.verdicts.append(
+            Verdict(case, rule, at, arrival, confirmed_by, insisted=bool(standing.engineer))
+        )
+
+    def _confirm_ended(self, case: Case, rule: Rule, at: int, confirmed_by: str) -> None:
+        """Let an order that has ended follow its fault, which is confirmed anew.
+
+        One that was repaired a short while ago comes back; any other does on an engineer's word.
+        """
+        ended = case.order_standing
+        assert ended is not None
+        assert case.order_id is not None
+        back = following.is_back(case, at, self._reopen_ms)
+        reason = Reason.RECENTLY_REPAIRED if back else Reason.ORDER_ENDED
+        if back:
+            text = wording.recently_repaired(case.order_id, ended.ended_at or at, confirmed_by)
+            following.reopen(self.journal, case, at=at, confirmed_by=confirmed_by)
+        else:
+            text = wording.order_ended(case, confirmed_by)
+        case.reason = reason
+        self.journal.event(case, rule.id, "confirmed", at, reason)
+        self.journal.decide(
+            case,
+            rule.id,
+            at=at,
+            outcome="order" if back else "no_order",
+            reason=reason,
+            text=text,
+            values=self._values(case, rule),
+        )
+
+    def _confirm(self, case: Case, instruction: Instruction, at: int) -> None:
+        """Let an engineer's word confirm a case, open an order that a policy held, or open one again."""
+        if case.has_open_order:
+            return
+        people.require_open(case)
+        words = wording.by_engineer(instruction.who, instruction.note)
+        suspecting = [
+            (standing, rule)
+            for rule_id, standing in case.standings.items()
+            if standing.suspected and (rule := self._rules.get(rule_id)) is not None
+        ]
+        if not suspecting:
+            raise RefusedError(f"case {case.case_id}: no rule suspects the fault any more")
+        for standing, _ in suspecting:
+            standing.engineer = words
+        rule = suspecting[0][1]
+        if case.order_id is not None:
+            self._open_again(case, rule, instruction, at)
+        elif case.state == CaseState.CONFIRMED:
+            self.journal.verdicts.append(Verdict(case, rule, at, at, words, insisted=True))
+        else:
+            for _, rule in suspecting:
+                self._settle(case, rule, at, at)
+            if case.state == CaseState.SUSPECTED:
+                self._still_waits(case, instruction, at)
+
+    def _open_again(self, case: Case, rule: Rule, instruction: Instruction, at: int) -> None:
+        """Submit an order again that has ended, since an engineer says that the fault is there."""
+        following.change_order(
+            self.journal,
+            case,
+            at=at,
+            who=instruction.who,
+            by=instruction.by,
+            key=instruction.instruction_id,
+            to=OrderState.SUBMITTED,
+            reason=Reason.REOPENED,
+            why=wording.with_note(f"Opened again by {instruction.who}.", instruction.note),
+        )
+        if case.state == CaseState.SUSPECTED:
+            case.state = CaseState.CONFIRMED
+            self.journal.event(case, rule.id, "confirmed", at, Reason.REOPENED)
+        for standing in case.standings.values():
+            if standing.waits:
+                standing.verdict = "confirmed"
+        case.reason = Reason.REOPENED
+        text = wording.with_note(
+            f"Order {case.order_id} was opened again by {instruction.who}.", instruction.note
+        )
+        people.note(self.journal, case, instruction, at, reason=Reason.REOPENED, text=text, outcome="order")
+
+    def _still_waits(self, case: Case, instruction: Instruction, at: int) -> None:
+        """Note that a rule asks for more than an engineer's word."""
+        text = wording.engineer_confirmed(instruction.who, instruction.note)
+        people.note(
+            self.journal,
+            case,
+            instruction,
+            at,
+            reason=Reason.WAITING_CONFIRMATION,
+            text=text,
+            outcome="pending",
+        )
 
     def _confirmation(self, case: Case, rule: Rule, standing: Standing) -> str | None:
         """Return in words what confirms a suspicion now, None when it must wait."""
+        if standing.engineer and not (rule.confirm and rule.confirm.every and _asks_engineer(rule)):
+            return standing.engineer
         if rule.confirm is None:
             return wording.NO_CONFIRMATION_ASKED
         holding = []
@@ -424,17 +595,21 @@ class CaseBook:
             probe = _latest_probe(case, way.action) if isinstance(way, ProbeWay) else None
             if probe is not None and probe.pending:
                 return None
-            if held or (probe is not None and probe.state == "failed"):
+            if isinstance(way, EngineerWay) and standing.engineer:
+                holding.append(standing.engineer)
+            elif held or (probe is not None and probe.state == "failed"):
                 holding.append(_words(way))
         enough = len(rule.confirm.ways) if rule.confirm.every else 1
         return " and ".join(holding) if len(holding) >= enough else None
 
     def _refute(self, case: Case, rule_id: str, probe: Probe, arrival: int) -> None:
+        """Let a passed self test refute a rule's suspicion, also one that time confirmed before it came."""
         standing = case.standings[rule_id]
-        if not standing.waits or not case.is_open:
+        overturned = standing.suspected and standing.verdict == "confirmed" and not standing.engineer
+        if not (standing.waits or overturned) or not case.is_open:
             return
         standing.verdict = "refuted"
-        text = wording.refuted(probe)
+        text = wording.refuted(probe, case)
         self.journal.event(case, rule_id, "refuted", arrival, Reason.REFUTED_BY_PROBE)
         self.journal.decide(
             case,
@@ -450,6 +625,8 @@ class CaseBook:
             case.state = CaseState.REFUTED
             case.ended_at = arrival
             case.reason = Reason.REFUTED_BY_PROBE
+            if case.has_open_order:
+                following.refuted(self.journal, case, at=arrival, probe=probe)
 
     def _clear(self, case: Case, standing: Standing, finding: Finding) -> None:
         rule = finding.rule
@@ -460,16 +637,20 @@ class CaseBook:
         reason = Reason.CLEARED_BEFORE_CONFIRMATION if waiting else Reason.CLEARED
         self.journal.event(case, rule.id, "cleared", finding.at, reason)
         outcome: Outcome = "no_order" if waiting else "note"
+        over = case.is_open and not any(s.suspected for s in case.standings.values())
+        cancels = over and following.cancels_on_recovery(case, self._cancel_on_recovery)
         self.journal.decide(
             case,
             rule.id,
             at=finding.at,
             outcome=outcome,
             reason=reason,
-            text=wording.cleared(rule, case, waiting),
+            text=wording.cleared(rule, case, waiting, cancels),
             values=values,
         )
-        if case.is_open and not any(s.suspected for s in case.standings.values()):
+        if over:
+            if case.has_open_order:
+                following.recovered(self.journal, case, at=finding.at, cancel=cancels)
             if case.state == CaseState.SUSPECTED:
                 case.reason = reason
             case.state = CaseState.CLEARED
@@ -501,7 +682,11 @@ class CaseBook:
             for o in finding.observations
         ]
         replaced = {(e.rule, e.signal) for e in fresh}
-        case.evidence = [e for e in case.evidence if (e.rule, e.signal) not in replaced] + fresh
+        evidence = [e for e in case.evidence if (e.rule, e.signal) not in replaced] + fresh
+        if evidence != case.evidence:
+            case.evidence = evidence
+            if case.has_open_order:
+                following.more_evidence(self.journal, case, rule=finding.rule.id, at=finding.at)
 
     def _values(self, case: Case, rule: Rule) -> dict[str, Scalar]:
         return {e.signal: e.value for e in case.evidence if e.rule == rule.id}
@@ -513,6 +698,10 @@ def _key_of(case: Case) -> Key:
 
 def _observed(finding: Finding) -> dict[str, Scalar]:
     return {observation.signal: observation.value for observation in finding.observations}
+
+
+def _asks_engineer(rule: Rule) -> bool:
+    return rule.confirm is not None and any(isinstance(way, EngineerWay) for way in rule.confirm.ways)
 
 
 def _answerable(case: Case, probe: Probe) -> bool:

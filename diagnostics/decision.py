@@ -37,6 +37,10 @@ class Reason(StrEnum):
     PROBE_EXPIRED = "probe_expired"
     STEADY = "steady"  # a rule that flapped no longer does
     SEVERITY_CHANGED = "severity_changed"
+    ACKNOWLEDGED = "acknowledged"  # somebody has seen the case
+    ASSIGNED = "assigned"
+    COMMENTED = "commented"
+    ORDER_ENDED = "order_ended"  # the fault is still seen, and what its order came to asks for no second one
     RULE_WITHDRAWN = "rule_withdrawn"  # it is no longer among the packs, or says something else now
 
 

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from diagnostics.case import Evidence, Severity
+from diagnostics.case import Evidence
+from rules.model import Severity
 from rules.times import parse_duration
 
 DeviceClass = Literal["phone", "pc", "server", "appliance"]

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from diagnostics.case import Case, CaseEvent, Command, OrderSeverity
+from diagnostics.case import Case, CaseEvent, Command
 from diagnostics.decision import Decision, Outcome, Reason, Scalar
 from diagnostics.naming import derived
+from diagnostics.orders.changes import OrderChange
 from diagnostics.wording import EventName
 from rules.model import Rule
 
@@ -18,6 +19,7 @@ class Verdict:
         at: device time, or arrival time where a reply or a deadline decided.
         arrival: time of arrival of what decided, ms.
         confirmed_by: in plain words.
+        insisted: an engineer confirmed it: a policy of doubt has nothing more to say.
     """
 
     case: Case
@@ -25,6 +27,7 @@ class Verdict:
     at: int
     arrival: int
     confirmed_by: str
+    insisted: bool = False
 
 
 @dataclass(slots=True)
@@ -36,7 +39,7 @@ class Journal:
     decisions: list[Decision] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    severities: list[OrderSeverity] = field(default_factory=list)
+    changes: list[OrderChange] = field(default_factory=list)
 
     def event(self, case: Case, rule: str, event: EventName, at: int, reason: Reason) -> None:
         """Note a step in the life of a case."""
@@ -66,12 +69,13 @@ class Journal:
         reason: Reason,
         text: str,
         values: Mapping[str, Scalar] | None = None,
+        key: str = "",
     ) -> None:
-        """Note a decision with the values that led to it."""
+        """Note a decision with the values that led to it; `key` tells those apart that are alike else."""
         self.cases[case.case_id] = case
         self.decisions.append(
             Decision(
-                decision_id=derived("D-", case.case_id, rule, at, reason.value),
+                decision_id=derived("D-", case.case_id, rule, at, reason.value, *([key] if key else [])),
                 case_id=case.case_id,
                 tenant=case.tenant,
                 device_class=case.device_class,

@@ -6,10 +6,12 @@ Functions over a case and the journal in which what they change is noted.
 from collections.abc import Mapping
 
 from diagnostics import wording
-from diagnostics.case import Case, CaseState, OrderSeverity, Severity, Standing
+from diagnostics.case import Case, CaseState, Standing
 from diagnostics.decision import Outcome, Reason, Scalar
+from diagnostics.following import change_order
 from diagnostics.journal import Journal
 from rules.findings import Finding
+from rules.model import Severity
 
 _RANK: dict[Severity, int] = {"minor": 0, "major": 1, "critical": 2}
 
@@ -47,8 +49,16 @@ def regrade(
         text=wording.severity_changed(before, after, why, values),
         values={"severity_before": before, "severity": after, **values},
     )
-    if case.order_id is not None:
-        journal.severities.append(OrderSeverity(order_id=case.order_id, severity=after, at=at))
+    if case.has_open_order:
+        change_order(
+            journal,
+            case,
+            at=at,
+            key=f"severity {rule}",
+            severity=after,
+            reason=Reason.SEVERITY_CHANGED,
+            why=wording.severity_changed(before, after, why, values),
+        )
 
 
 def hold_back(journal: Journal, case: Case, standing: Standing, finding: Finding) -> None:

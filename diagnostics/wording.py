@@ -3,15 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from diagnostics.case import Case, Probe, Severity
+from diagnostics.case import Case, Probe
 from diagnostics.decision import Reason, Scalar
-from rules.model import AlsoWay, HeldWay, ProbeWay, Rule
+from rules.model import AlsoWay, HeldWay, ProbeWay, Rule, Severity
 from rules.times import format_duration, to_rfc3339
 
 EventName = Literal["suspected", "confirmed", "refuted", "cleared", "reopened"]
 
 NO_CONFIRMATION_ASKED = "the finding itself: the rule asks for no further confirmation"
 BY_ENGINEER = "an engineer"
+SET_ASIDE = "Closed by the gateway: the fault came back after the reopen window and has an order of its own."
 
 
 def by_probe(way: ProbeWay) -> str:
@@ -108,16 +109,22 @@ def probe_expired(probe: Probe) -> str:
     )
 
 
-def refuted(probe: Probe) -> str:
+def refuted(probe: Probe, case: Case) -> str:
     """Return that a self test found nothing."""
+    if case.has_open_order:
+        return f"The self test {probe.action} passed: the part does its work, against order {case.order_id}."
     return f"The self test {probe.action} passed: the part does its work, so no order."
 
 
-def cleared(rule: Rule, case: Case, waiting: bool) -> str:
+def cleared(rule: Rule, case: Case, waiting: bool, cancels: bool = False) -> str:
     """Return that a fault went away."""
     if waiting:
         return f"What rule {rule.id} had found went away before anything confirmed it, so no order."
-    if case.order_id:
+    if cancels:
+        return (
+            f"What rule {rule.id} had found went away; order {case.order_id} is cancelled: nobody had left."
+        )
+    if case.has_open_order:
         return (
             f"What rule {rule.id} had found went away; order {case.order_id} stays open until it is closed."
         )
@@ -130,6 +137,75 @@ def already_open(case: Case, confirmed_by: str) -> str:
         f"order {case.order_id} is open for it already" if case.order_id else "the case is confirmed already"
     )
     return f"Confirmed by {confirmed_by}; {joined}."
+
+
+def by_engineer(who: str, note: str) -> str:
+    """Return what an engineer's word is called as a confirmation."""
+    return f"the engineer {who}" + (f" ({note.rstrip('.')})" if note else "")
+
+
+def engineer_confirmed(who: str, note: str) -> str:
+    """Return that an engineer's word is there and other ways of confirmation are still to come."""
+    return (
+        f"Confirmed by {by_engineer(who, note)}; the rule asks for more than that, so an order still waits."
+    )
+
+
+def with_note(text: str, said: str) -> str:
+    """Return a sentence with what somebody added to it."""
+    return f"{text} {said}" if said else text
+
+
+def dismissed(who: str, note: str) -> str:
+    """Return that an engineer decided that there is no fault."""
+    return f"Dismissed by {who}: {note}"
+
+
+def order_reopened(ended_at: int, confirmed_by: str) -> str:
+    """Return why an order is submitted again."""
+    return f"The fault is back, confirmed by {confirmed_by}; the repair ended at {to_rfc3339(ended_at)}."
+
+
+def recently_repaired(order_id: str, ended_at: int, confirmed_by: str) -> str:
+    """Return that a fault which came back opens its order again."""
+    return (
+        f"Confirmed by {confirmed_by}. It was repaired at {to_rfc3339(ended_at)}, so order {order_id} is "
+        "open again and no second one is opened."
+    )
+
+
+def order_ended(case: Case, confirmed_by: str) -> str:
+    """Return that a further confirmation changes nothing, since the order of the case has ended."""
+    standing = case.order_standing
+    state = f"is {standing.state}" if standing else "has ended"
+    came_to = f" with the outcome {standing.outcome}" if standing and standing.outcome else ""
+    return (
+        f"Confirmed by {confirmed_by}; order {case.order_id} {state}{came_to}, and what was found then has "
+        "not gone away since. An engineer may confirm the case to open it again."
+    )
+
+
+def order_recovered(cancel: bool) -> str:
+    """Return what recovery means for an order."""
+    if cancel:
+        return "The fault is no longer seen, and nobody had left."
+    return "The fault is no longer seen."
+
+
+def order_refuted(probe: Probe, cancel: bool) -> str:
+    """Return what a passed self test means for an order."""
+    text = f"The self test {probe.action} passed: the part does its work."
+    return text if cancel else f"{text} Somebody is at work on the order, so it is not cancelled."
+
+
+def order_more_evidence(rule: str) -> str:
+    """Return that an order has more evidence than before."""
+    return f"Rule {rule} has seen more."
+
+
+def said(who: str, state: str, outcome: str | None) -> str:
+    """Return what somebody made of an order, where they said no more."""
+    return f"{who} said {state}" + (f", {outcome}." if outcome else ".")
 
 
 def by_rule(rule: Rule, severity: Severity) -> str:
@@ -178,7 +254,7 @@ def withdrawn(rule: str, case: Case, *, changed: bool, confirmed: bool) -> str:
     what = f"Rule {rule} was changed and starts anew" if changed else f"Rule {rule} is no longer in the packs"
     if not confirmed:
         return f"{what}: its suspicion is withdrawn."
-    order = f"; order {case.order_id} stays open until it is closed" if case.order_id else ""
+    order = f"; order {case.order_id} stays open until it is closed" if case.has_open_order else ""
     return f"{what}. What it had confirmed stays confirmed{order}."
 
 

@@ -270,6 +270,7 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
         health=service,
         pipeline_rules=packs,
         reloads=service,
+        instructed=service,
         intake=service,
         offered=offers(config.sources),
         max_payload=config.intake.max_payload,

@@ -109,11 +109,13 @@ class RulesTable(Table):
 
 
 class OrdersTable(Table):
-    """Policies of orders. ``hold`` opens none and says why in the ledger."""
+    """Policies of orders. ``hold`` opens none and says why in the ledger; `docs/orders.md` has the others."""
 
     unknown_device: Literal["open", "hold"] = "open"
     out_of_warranty: Literal["open", "hold"] = "open"
     probe_deadline: DurationText = "30m"
+    cancel_on_recovery: bool = False
+    reopen_window: DurationText = "7d"
 
 
 class IntakeTable(Table):

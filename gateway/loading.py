@@ -75,7 +75,12 @@ def build_pipeline(
         faults=knowledge.faults,
         registry=knowledge.registry,
         settings=Settings(
-            policies=OrderPolicies(config.orders.unknown_device, config.orders.out_of_warranty),
+            policies=OrderPolicies(
+                config.orders.unknown_device,
+                config.orders.out_of_warranty,
+                cancel_on_recovery=config.orders.cancel_on_recovery,
+                reopen_window_ms=parse_duration(config.orders.reopen_window),
+            ),
             probe_deadline_ms=parse_duration(config.orders.probe_deadline),
             console_url=console_url,
             topic_root=config.broker.topic_root,

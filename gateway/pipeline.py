@@ -17,7 +17,8 @@ from diagnostics.casebook import CaseBook, RuleLane
 from diagnostics.decision import Reason
 from diagnostics.explaining import explanation
 from diagnostics.faults import FaultCatalogue
-from diagnostics.orders.policy import OrderPolicies, decide
+from diagnostics.instruction import Instruction, RefusedError
+from diagnostics.orders.policy import OrderPolicies, decide, overruled
 from diagnostics.orders.prefill import order_id, prefill
 from diagnostics.orders.registry import Registry
 from gateway.known import KnownDevices, merge, unstated
@@ -60,6 +61,7 @@ class Effects:
         decided_at: arrival of the deciding message, ms, by order id.
         findings: of the rules, in order; what came of them stands in `write`.
         packets: [M] int32, position of the packet that brought each message, as in `Inbound`.
+        refused: instructions that could not be followed, and why, by id; they are not kept.
         reconnecting: devices that began to come online too often; see `KnownDevices.came_online`.
     """
 
@@ -73,6 +75,7 @@ class Effects:
     findings: tuple[Finding, ...] = ()
     packets: Int32 | None = None
     reconnecting: tuple[DeviceId, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -90,7 +93,13 @@ class Pipeline:
         self.symbols = symbols
         self.ruleset = ruleset
         self._engine = Engine(ruleset, symbols)
-        self._book = CaseBook(ruleset.rules, faults, settings.probe_deadline_ms)
+        self._book = CaseBook(
+            ruleset.rules,
+            faults,
+            settings.probe_deadline_ms,
+            reopen_window_ms=settings.policies.reopen_window_ms,
+            cancel_on_recovery=settings.policies.cancel_on_recovery,
+        )
         self._faults = faults
         self._registry = registry
         self._settings = settings
@@ -103,11 +112,12 @@ class Pipeline:
         readings = inbound.readings
         changed: dict[int, None] = {}  # devices, in order of their change
         rejected: list[Rejected] = []
+        refused: dict[str, str] = {}
         reconnecting: list[DeviceId] = []
         notices, updates = self._hear(inbound, changed, reconnecting)
         applied = self._engine.apply(readings, updates)
         write = LedgerWrite()
-        decided_at = self._pursue(applied.findings, notices, rejected, write)
+        decided_at = self._pursue(applied.findings, notices, rejected, refused, write)
         if len(readings):
             latest = int(readings.arrival.max())
             self._now = max(self._now, latest)
@@ -119,7 +129,7 @@ class Pipeline:
         write.devices = self._known.write(changed)
         return Effects(
             readings=readings,
-            notices=tuple(notices),
+            notices=tuple(notice for notice in notices if _said_id(notice) not in refused),
             write=write,
             commands=commands,
             repeated=applied.repeated,
@@ -128,13 +138,14 @@ class Pipeline:
             findings=tuple(applied.findings),
             packets=inbound.packets,
             reconnecting=tuple(reconnecting),
+            refused=refused,
         )
 
     def tick(self, now: int) -> Effects:
         """Let arrival time pass: silences and deadlines."""
         write = LedgerWrite()
         findings = self._engine.tick(now)
-        decided_at = self._pursue(findings, [], [], write) | self._expire(now, write)
+        decided_at = self._pursue(findings, [], [], {}, write) | self._expire(now, write)
         self._now = max(self._now, now)
         return self._without_messages(write, decided_at, findings)
 
@@ -155,6 +166,11 @@ class Pipeline:
     def waiting_commands(self, now: int) -> list[Command]:
         """Return the commands of probes that may still be answered."""
         return self._book.waiting_commands(now)
+
+    @property
+    def now(self) -> int:
+        """Arrival of the last that was taken in, ms."""
+        return self._now
 
     def last_seen(self, device: DeviceId) -> int | None:
         """Return the arrival of a device's last message, ms; None when it never spoke.
@@ -189,7 +205,7 @@ class Pipeline:
             if _is_sign_of_life(notice):
                 self._known.hear(np.array([notice.device]), np.array([notice.arrival]))
             self._now = max(self._now, notice.arrival)
-            if notice.kind == "reply":
+            if notice.kind in ("reply", "instruction"):
                 kept.append(notice)
                 continue
             body = notice.body
@@ -274,6 +290,7 @@ class Pipeline:
         findings: Sequence[Finding],
         notices: Sequence[Notice],
         rejected: list[Rejected],
+        refused: dict[str, str],
         write: LedgerWrite,
     ) -> dict[str, int]:
         """Let findings, facts and replies have their effect in the order of their arrival.
@@ -292,10 +309,19 @@ class Pipeline:
                 facts = self._known.facts(step.device)
                 merge(facts, step.body)
                 self._known.state(step.device, facts)
+            elif step.kind == "instruction":
+                self._instruct(step, refused)
             elif not self._book.reply(self.symbols.devices[step.device], step.body, arrival):
                 rejected.append(self._unasked(step))
             decided_at |= self._open_orders(write)
         return decided_at
+
+    def _instruct(self, notice: Notice, refused: dict[str, str]) -> None:
+        instruction = Instruction.model_validate(notice.body)
+        try:
+            self._book.instruct(self.symbols.devices[notice.device], instruction, notice.arrival)
+        except RefusedError as error:
+            refused[instruction.instruction_id] = str(error)
 
     def _unasked(self, reply: Notice) -> Rejected:
         """Return a reply that nobody waits for, as it is put aside.
@@ -327,7 +353,7 @@ class Pipeline:
             facts = self._known.facts(number_of)
             fault = self._faults.get(case.fault)
             against = decide(case, fault, self._registry, self._settings.policies, facts=facts)
-            if against is not None:
+            if against is not None and not (verdict.insisted and overruled(against)):
                 self._book.no_order(verdict, against, wording.NO_ORDER[against])
                 continue
             number = order_id(case)
@@ -356,7 +382,7 @@ class Pipeline:
         journal = self._book.take_journal()
         write.cases = [case.model_copy(deep=True) for case in journal.cases.values()]
         write.events, write.decisions = journal.events, journal.decisions
-        write.severities = journal.severities
+        write.changes = journal.changes
         for case in journal.cases.values():
             if case in self._book:
                 self._lines[case.case_id] = case.model_dump_json().encode()
@@ -390,7 +416,7 @@ class Pipeline:
                 if stated:
                     updates.append(FactsUpdate(0, number, self._now, stated))
         findings = self._engine.apply(EMPTY, updates).findings
-        return self._without_messages(write, self._pursue(findings, [], [], write), findings)
+        return self._without_messages(write, self._pursue(findings, [], [], {}, write), findings)
 
     # Recovery
 
@@ -427,7 +453,14 @@ class Pipeline:
 
 def _is_sign_of_life(notice: Notice) -> bool:
     """Return whether the device itself spoke just now; ``offline`` may be the last will, the broker's."""
-    return not notice.retained and not (notice.kind == "status" and notice.body.get("online") is False)
+    if notice.kind == "instruction" or notice.retained:
+        return False
+    return not (notice.kind == "status" and notice.body.get("online") is False)
+
+
+def _said_id(notice: Notice) -> object:
+    """Return the id of an instruction, None of any other notice."""
+    return notice.body["instruction_id"] if notice.kind == "instruction" else None
 
 
 def _fingerprints(ruleset: RuleSet) -> dict[str, str]:

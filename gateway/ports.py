@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from diagnostics.case import Case, CaseEvent, Command, OrderSeverity
+from diagnostics.case import Case, CaseEvent, Command
 from diagnostics.decision import Decision
+from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
 from rules.batch import Int32, ReadingBatch
 from rules.symbols import DeviceId, Symbols
 
-NoticeKind = Literal["facts", "status", "reply"]
+NoticeKind = Literal["facts", "status", "reply", "instruction"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Packets:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a device said that is not telemetry.
+    """Something a device said that is not telemetry, or that people said of one of its cases.
 
     Attributes:
         position: how many telemetry messages of the same inbound batch came before it.
@@ -191,7 +192,7 @@ class LedgerWrite:
     events: list[CaseEvent] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     orders: list[ServiceOrder] = field(default_factory=list)
-    severities: list[OrderSeverity] = field(default_factory=list)
+    changes: list[OrderChange] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     devices: list[DeviceRecord] = field(default_factory=list)
 
@@ -201,7 +202,7 @@ class LedgerWrite:
             or self.events
             or self.decisions
             or self.orders
-            or self.severities
+            or self.changes
             or self.rejected
             or self.devices
         )
@@ -385,6 +386,10 @@ class Ledger(Protocol):
 
     def order(self, order_id: str) -> ServiceOrder | None:
         """Return one order."""
+        ...
+
+    def order_changes(self, order_id: str) -> list[OrderChange]:
+        """Return what happened to an order since it was opened, in the order in which it was kept."""
         ...
 
     def quarantine(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Final, get_args
 
-from diagnostics.case import Severity
 from diagnostics.faults import DeviceClass, ServiceChannel
 from diagnostics.orders.calendars import WorkingHours
 from diagnostics.orders.registry import (
@@ -22,6 +21,7 @@ from diagnostics.orders.registry import (
 from gateway.csv_tables import Columns, Row, Table
 from gateway.errors import UserError
 from gateway.registry_database import RegistryDatabase
+from rules.model import Severity
 from rules.symbols import DeviceId
 
 TABLES: Final = {

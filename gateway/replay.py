@@ -55,11 +55,9 @@ class Collected:
     def take(self, effects: Effects) -> None:
         """Add what a batch led to."""
         self.orders += effects.write.orders
-        graded = {change.order_id: change.severity for change in effects.write.severities}
-        if graded:
+        for change in effects.write.changes:
             self.orders = [
-                order.graded(graded[order.order_id]) if order.order_id in graded else order
-                for order in self.orders
+                change.applied(order) if order.order_id == change.order_id else order for order in self.orders
             ]
         self.events += effects.write.events
         self.decisions += effects.write.decisions

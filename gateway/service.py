@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from diagnostics.case import Command
+from diagnostics.instruction import Instruction, RefusedError
 from diagnostics.orders.model import ServiceOrder
 from gateway.api.feed import Feed
 from gateway.clock import Clock
@@ -24,8 +25,8 @@ from gateway.fresh import duplicates, repeated_packets, without
 from gateway.memory import give_back
 from gateway.mqtt.receiver import Batch, Receiver
 from gateway.pauses import Pauses
-from gateway.pipeline import Effects, Pipeline
-from gateway.ports import Commander, History, Ledger, Packet, Rejected
+from gateway.pipeline import EMPTY, Effects, Pipeline
+from gateway.ports import Commander, History, Inbound, Ledger, Notice, Packet, Rejected
 from gateway.resubmission import Resubmission
 from gateway.rulechange import RuleChange
 from gateway.saving import Saving
@@ -33,7 +34,7 @@ from gateway.state import SavedState, UnusableStateError, load_state
 from gateway.wire.decoder import Decoder
 from rules.batch import Bool
 from rules.loader import PackError, RuleSet
-from rules.symbols import Symbols
+from rules.symbols import DeviceId, Symbols
 
 T = TypeVar("T")
 
@@ -70,8 +71,19 @@ class _Swap(NamedTuple):
     done: "asyncio.Future[RuleChange]"
 
 
+class _Told(NamedTuple):
+    """What somebody said of a case and its order, waiting for its turn between two batches."""
+
+    device: DeviceId
+    instruction: Instruction
+    done: "asyncio.Future[None]"
+
+
 class Service:
-    """Runs the journey of messages until it is stopped. Fulfils `gateway.api.views.Health` and `Reloads`."""
+    """Runs the journey of messages until it is stopped.
+
+    Fulfils `gateway.api.views.Health`, `Reloads` and `Instructed`.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -83,7 +95,7 @@ class Service:
         self._deaf_since: int | None = None  # when messages ceased to be received
         self._gaps: list[tuple[int, int]] = []  # (when they began again, length) not yet taken into account
         self._commands: set[asyncio.Task[None]] = set()
-        self._swaps: asyncio.Queue[_Swap] = asyncio.Queue()
+        self._turns: asyncio.Queue[_Swap | _Told] = asyncio.Queue()
         self._reloading = asyncio.Lock()
         self._ended = False
         self.on_rules: list[Callable[[RuleSet], None]] = []  # are told of other rules once they are in force
@@ -144,7 +156,7 @@ class Service:
             if self._ended:
                 raise OutsideError("the gateway is ending")
             done: asyncio.Future[RuleChange] = asyncio.get_running_loop().create_future()
-            self._swaps.put_nowait(_Swap(ruleset, done))
+            self._turns.put_nowait(_Swap(ruleset, done))
             return await done
 
     async def _swap(self, swap: _Swap, stop: asyncio.Event) -> None:
@@ -173,12 +185,57 @@ class Service:
         if not swap.done.done():
             swap.done.set_result(change)
 
-    def _refuse_swaps(self) -> None:
+    def _refuse_turns(self) -> None:
         self._ended = True
-        while not self._swaps.empty():
-            swap = self._swaps.get_nowait()
-            if not swap.done.done():
-                swap.done.set_exception(OutsideError("the gateway is ending"))
+        while not self._turns.empty():
+            turn = self._turns.get_nowait()
+            if not turn.done.done():
+                turn.done.set_exception(OutsideError("the gateway is ending"))
+
+    async def _take(self, turn: _Swap | _Told, stop: asyncio.Event) -> None:
+        """Do between two batches what waits for it."""
+        if isinstance(turn, _Swap):
+            await self._swap(turn, stop)
+        else:
+            await self._follow(turn, stop)
+
+    # People
+
+    async def instruct(self, device: DeviceId, instruction: Instruction) -> None:
+        """Let people's words have their effect, between two batches; returns once that is kept.
+
+        Raises:
+            RefusedError: it cannot be done with the case or the order as they stand; nothing is kept.
+            OutsideError: the gateway is not at work yet, or no more.
+        """
+        if not self._recovered or self._ended:
+            raise OutsideError("the gateway is ending" if self._ended else self.ready()[1])
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._turns.put_nowait(_Told(device, instruction, done))
+        await done
+
+    async def _follow(self, told: _Told, stop: asyncio.Event) -> None:
+        """Let an instruction go the way of a message: it is kept in the history, and recovery finds it there.
+
+        It is dated before whatever waits to be worked on, so that recovery takes it at the same place.
+        """
+        waiting = self._parts.receiver.waiting
+        at = self._pipeline.now if waiting else max(self._pipeline.now, self._parts.clock.now())
+        number = self._parts.symbols.devices.intern(told.device)
+        body = told.instruction.model_dump(mode="json")
+        effects = self._pipeline.push(Inbound(EMPTY, (Notice("instruction", 0, number, at, body),)))
+        kept = await self._perform(effects, stop, messages=0)
+        if kept:
+            self._announce(effects)
+        if told.done.done():
+            return
+        refused = effects.refused.get(told.instruction.instruction_id)
+        if refused is not None:
+            told.done.set_exception(RefusedError(refused))
+        elif kept:
+            told.done.set_result(None)
+        else:
+            told.done.set_exception(OutsideError("the gateway is ending"))
 
     # Life
 
@@ -242,33 +299,33 @@ class Service:
             self._parts.ledger, lambda packets: self._resubmit(packets, stop), self._parts.events
         )
         stopping = asyncio.create_task(stop.wait())
-        swapping = asyncio.create_task(self._swaps.get())
+        waiting = asyncio.create_task(self._turns.get())
         try:
             while not stop.is_set():
                 taking = asyncio.create_task(receiver.take(self._parts.max_batch))
-                waited: set[asyncio.Task[Any]] = {taking, stopping, swapping}
+                waited: set[asyncio.Task[Any]] = {taking, stopping, waiting}
                 await asyncio.wait(waited, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if taking.done():
                     await self._work(taking.result(), stop)
                 else:
                     taking.cancel()
-                    if not swapping.done():
+                    if not waiting.done():
                         await self._let_time_pass(stop)
                         await resubmission.look()
-                if swapping.done() and not self._ahead:
-                    swap = swapping.result()
-                    swapping = asyncio.create_task(self._swaps.get())
-                    await self._swap(swap, stop)
+                if waiting.done() and not self._ahead:
+                    turn = waiting.result()
+                    waiting = asyncio.create_task(self._turns.get())
+                    await self._take(turn, stop)
                 if resubmission.due and not self._ahead:
                     await resubmission.look()
                 if time.monotonic() - self._saved_at >= STATE_SECONDS and self._is_saved():
                     self._begin_save()
             await self._drain(stop)
         finally:
-            if swapping.done():
-                self._swaps.put_nowait(swapping.result())
-            swapping.cancel()
-            self._refuse_swaps()
+            if waiting.done():
+                self._turns.put_nowait(waiting.result())
+            waiting.cancel()
+            self._refuse_turns()
             receiver.refuse("the gateway is ending")
             stopping.cancel()
             for task in self._commands:
@@ -345,7 +402,7 @@ class Service:
                 order_id=order.order_id, fault=order.fault.code, device=order.device.device, seconds=waited
             )
             parts.feed.order_changed(order)
-        await self._tell_severities(effects)
+        await self._tell_changes(effects)
         return True
 
     def _tell_quarantined(self, rejected: Sequence[Rejected]) -> set[int]:
@@ -366,9 +423,9 @@ class Service:
             )
         return told
 
-    async def _tell_severities(self, effects: Effects) -> None:
-        """Tell the console of orders whose severity has changed; when this fails it finds them by itself."""
-        for order_id in {change.order_id for change in effects.write.severities}:
+    async def _tell_changes(self, effects: Effects) -> None:
+        """Tell the console of orders to which something happened; when this fails it finds them by itself."""
+        for order_id in {change.order_id for change in effects.write.changes}:
             with contextlib.suppress(StoreUnavailableError):
                 order = await asyncio.to_thread(self._parts.ledger.order, order_id)
                 if order is not None:

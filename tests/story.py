@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from diagnostics.faults import load_faults
+from diagnostics.instruction import Instruction
 from diagnostics.orders.registry import Registry
-from gateway.pipeline import Pipeline, Settings
-from gateway.ports import Packet
+from gateway.pipeline import EMPTY, Pipeline, Settings
+from gateway.ports import Inbound, Notice, Packet
 from gateway.wire.decoder import Decoder
 from rules.loader import RuleSet, load_rules
-from rules.symbols import Symbols
+from rules.symbols import DeviceId, Symbols
 from rules.times import parse_duration, parse_instant
 
 START = parse_instant("2026-03-02T08:00:00Z")
@@ -40,6 +41,9 @@ class Story:
         self.decoder = Decoder(self.symbols, self.ruleset.catalogue)
         self.events, self.decisions, self.orders, self.commands, self.rejected = [], [], [], [], []
         self.reconnecting, self.devices = [], []
+        self.changes, self.notices = [], []
+        self.refused = {}
+        self._said = 0
         self.cases = {}
 
     # what happens
@@ -78,9 +82,42 @@ class Story:
         self.rejected += effects.write.rejected
         self.reconnecting += effects.reconnecting
         self.devices += effects.write.devices
+        self.changes += effects.write.changes
+        self.notices += effects.notices
+        self.refused |= effects.refused
         self.cases |= {case.case_id: case for case in effects.write.cases}
 
+    def told(self, verb, case=None, *, who="anna", again=False, **said):
+        """Somebody says something of a case, the latest when none is named; returns why it was refused."""
+        case = case or list(self.cases.values())[-1]
+        self._said += not again
+        instruction = Instruction(
+            instruction_id=f"I-{self._said}",
+            verb=verb,
+            case_id=case.case_id,
+            component=case.component,
+            fault=case.fault,
+            who=who,
+            **said,
+        )
+        device = self.symbols.devices.index[DeviceId(case.tenant, case.device_class, case.device)]
+        notice = Notice("instruction", 0, device, self.clock, instruction.model_dump(mode="json"))
+        self.take(self.pipeline.push(Inbound(EMPTY, (notice,))))
+        return self.refused.get(instruction.instruction_id)
+
     # what came of it
+
+    def order_as_it_is(self, number=-1):
+        """An order with all that happened to it since it was opened."""
+        order = self.orders[number]
+        for change in self.changes:
+            order = change.applied(order) if change.order_id == order.order_id else order
+        return order
+
+    def door(self, number=-1):
+        """The states that an order went through."""
+        changes = [c for c in self.changes if c.order_id == self.orders[number].order_id]
+        return [str(c.after) for c in changes if c.after != c.before]
 
     def minutes(self, instant):
         """An instant as minutes since the story began."""

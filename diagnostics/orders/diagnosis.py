@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from diagnostics.case import Case, Probe
+from diagnostics.case import Case, Evidence, Probe
 from diagnostics.decision import Scalar
 from diagnostics.faults import Fault
 from diagnostics.orders.model import Cause, Diagnosis, OrderEvidence, OrderProbe, OrderRemedy
@@ -32,16 +32,7 @@ def diagnose(
             for cause in (fault.causes if fault else ())
         ],
         explanation=_explain(explanation, confirmed_by),
-        evidence=[
-            OrderEvidence(
-                rule=item.rule,
-                signal=item.signal,
-                at=to_rfc3339(item.at),
-                value=_finite(item.value),
-                limit=_finite(item.limit),
-            )
-            for item in case.evidence
-        ],
+        evidence=evidence_section(case.evidence),
         probes=[
             OrderProbe(
                 action=probe.action,
@@ -52,6 +43,20 @@ def diagnose(
         ],
         remedies=_remedies(fault, case.probes),
     )
+
+
+def evidence_section(evidence: Sequence[Evidence]) -> list[OrderEvidence]:
+    """Return the values that spoke for a fault as an order has them."""
+    return [
+        OrderEvidence(
+            rule=item.rule,
+            signal=item.signal,
+            at=to_rfc3339(item.at),
+            value=_finite(item.value),
+            limit=_finite(item.limit),
+        )
+        for item in evidence
+    ]
 
 
 def _explain(explanation: str, confirmed_by: str) -> str:

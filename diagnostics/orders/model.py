@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rules.model import Severity
+
 
 class OrderState(StrEnum):
     """States of a trouble ticket, TMF621."""
@@ -68,7 +70,7 @@ class OrderFault(Section):
 
     code: str
     title: str
-    severity: Literal["minor", "major", "critical"]
+    severity: Severity
     symptom: str | None
     iris: Iris | None
     danger: bool = False
@@ -276,7 +278,7 @@ class ServiceOrder(Section):
         """What is missing and someone can be asked: `missing` without `NOT_TO_ASK`."""
         return [entry for entry in self.missing if entry.field not in NOT_TO_ASK]
 
-    def graded(self, severity: Literal["minor", "major", "critical"]) -> "ServiceOrder":
+    def graded(self, severity: Severity) -> "ServiceOrder":
         """Return the order with another severity of its fault."""
         return self.model_copy(update={"fault": self.fault.model_copy(update={"severity": severity})})
 

@@ -13,6 +13,7 @@ from diagnostics.orders.household import owner_of, site_of
 from diagnostics.orders.registry import Registry
 from diagnostics.orders.subject import usable_name
 from rules.symbols import DeviceId
+from rules.times import DAY_MS
 
 Policy = Literal["open", "hold"]
 
@@ -24,10 +25,19 @@ class OrderPolicies:
     Attributes:
         unknown_device: for a device that is not in the registry.
         out_of_warranty: for a device whose coverage is known to be over, or not to cover the fault.
+        cancel_on_recovery: whether an order is cancelled when its fault clears and nobody has left for it.
+        reopen_window_ms: how long after the repair the same fault opens the same order again.
     """
 
     unknown_device: Policy = "open"
     out_of_warranty: Policy = "open"
+    cancel_on_recovery: bool = False
+    reopen_window_ms: int = 7 * DAY_MS
+
+
+def overruled(against: Reason) -> bool:
+    """Whether a reason against an order is one of doubt, which an engineer's word settles."""
+    return against in (Reason.DEVICE_UNKNOWN_POLICY, Reason.OUT_OF_WARRANTY_POLICY)
 
 
 def decide(

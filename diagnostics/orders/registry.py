@@ -13,9 +13,9 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Literal
 
-from diagnostics.case import Severity
 from diagnostics.faults import DeviceClass, ServiceChannel
 from diagnostics.orders.calendars import WorkingHours
+from rules.model import Severity
 from rules.symbols import DeviceId
 
 CoverageKind = Literal["warranty", "contract"]

@@ -4,11 +4,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from diagnostics.case import Severity
 from diagnostics.faults import FaultCatalogue, Urgency
 from diagnostics.orders.calendars import Calendar, holidays_known
 from diagnostics.orders.gaps import Gaps
 from diagnostics.orders.registry import Registry, ServiceLevel
+from rules.model import Severity
 from rules.times import MAX_INSTANT_MS, format_duration, to_rfc3339
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
-from gateway.api import ingest, operation, papers, routes
+from gateway.api import acting, ingest, operation, papers, routes
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
 from gateway.api.queries import Queries
-from gateway.api.views import Changes, Health, Heard, Intake, Reloads, RulesView
+from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
 from gateway.ports import History, Ledger
@@ -25,7 +25,7 @@ DESCRIPTION = (
     "Lists page by cursor: pass `next` as `cursor`."
 )
 
-_ROUTERS = (routes.router, papers.router, ingest.router, operation.router)
+_ROUTERS = (routes.router, papers.router, acting.router, ingest.router, operation.router)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -39,6 +39,7 @@ def create_app(
     changes: Changes,
     heard: Heard | None = None,
     reloads: Reloads | None = None,
+    instructed: Instructed | None = None,
     intake: Intake | None = None,
     offered: Mapping[str, Offer] | None = None,
     max_payload: int = 262_144,
@@ -58,6 +59,7 @@ def create_app(
         changes: what ``/api/v1/events`` follows; `gateway.api.feed.Feed` fulfils it.
         heard: when devices were last heard of; None takes the ledger's word, which may lag by a minute.
         reloads: what reads rule packs anew; None refuses to.
+        instructed: what does as people say; None refuses to.
         intake: what keeps messages that come by HTTP; None refuses them.
         offered: the formats in which they may come; those of a configuration without sources when left out.
         max_payload: bytes of such a message.
@@ -79,6 +81,7 @@ def create_app(
     app.state.events = events
     app.state.changes = changes
     app.state.reloads = reloads
+    app.state.instructed = instructed
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,

@@ -158,6 +158,8 @@ class CaseDocument(Document):
     ended_at: Instant | None
     reason: str
     order_id: str | None
+    acknowledged_by: str | None = Field(description="who has seen it, and was first to say so")
+    assignee: str | None = Field(description="who looks after it")
     evidence: list[EvidenceDocument]
     probes: list[ProbeDocument]
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from diagnostics.case import Case, CaseEvent, CaseState
 from diagnostics.decision import Decision
+from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import OrderState, ServiceOrder
 from gateway.api.views import Heard, RulesView
 from gateway.clock import Clock
@@ -135,6 +136,10 @@ class Queries:
     def order(self, order_id: str) -> ServiceOrder | None:
         """Return one order."""
         return self.ledger.order(order_id)
+
+    def order_changes(self, order_id: str) -> list[OrderChange]:
+        """Return what happened to an order since it was opened, in the order in which it was kept."""
+        return self.ledger.order_changes(order_id)
 
     def devices(
         self,

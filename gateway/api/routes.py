@@ -18,6 +18,7 @@ from gateway.api.documents import (
     ReadingDocument,
     ReloadDocument,
 )
+from gateway.api.orderfile import OrderFileDocument
 from gateway.api.parameters import Cursor, DurationParameter, InstantParameter, Limit
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
@@ -176,9 +177,9 @@ def list_orders(
 
 
 @router.get("/orders/{order_id}", tags=["orders"], responses=_NOT_FOUND)
-def show_order(reads: Reads, order_id: str) -> ServiceOrder:
-    """Show one service order."""
-    order = reads.order(order_id)
+def show_order(reads: Reads, order_id: str) -> OrderFileDocument:
+    """Show one service order with all that happened to it."""
+    order = OrderFileDocument.read(reads, order_id)
     if order is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no order {order_id}")
     return order

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from diagnostics.instruction import Instruction
 from gateway.ports import Packet
 from gateway.rulechange import RuleChange
 from rules.symbols import DeviceId
@@ -49,6 +50,19 @@ class Reloads(Protocol):
         Raises:
             PackError: a pack is wrong; the rules are those of before.
             OutsideError: the gateway is ending, or the rules cannot go on from the state that there is.
+        """
+        ...
+
+
+class Instructed(Protocol):
+    """What does as people say."""
+
+    async def instruct(self, device: DeviceId, instruction: Instruction) -> None:
+        """Let an instruction about a case of a device have its effect; return once that is kept.
+
+        Raises:
+            RefusedError: it cannot be done with the case or the order as they stand; nothing is kept.
+            OutsideError: the gateway is not at work yet, or no more.
         """
         ...
 

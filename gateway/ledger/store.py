@@ -8,22 +8,32 @@ import sqlalchemy as sa
 
 from diagnostics.case import OPEN_CASE_STATES, Case, CaseEvent
 from diagnostics.decision import Decision
+from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
 from gateway.clock import SystemClock
 from gateway.errors import StoreUnavailableError
 from gateway.ledger.opening import open_engine, open_engine_readonly, shown, speaking, writing
 from gateway.ledger.paging import page
 from gateway.ledger.quarantining import conditions, mark_retried, request_retries, row_of, to_retry
-from gateway.ledger.tables import case_events, cases, counters, decisions, devices, orders, quarantine
+from gateway.ledger.tables import (
+    case_events,
+    cases,
+    counters,
+    decisions,
+    devices,
+    order_changes,
+    orders,
+    quarantine,
+)
 from gateway.ledger.writing import (
     DROPPED,
     write_cases,
     write_decisions,
     write_devices,
     write_events,
+    write_order_changes,
     write_orders,
     write_quarantine,
-    write_severities,
 )
 from gateway.ports import DeviceRecord, LedgerWrite, Page, Quarantined, RetryRequest
 from rules.symbols import DeviceId
@@ -110,8 +120,7 @@ class SqlLedger:
             write_cases(connection, write.cases)
             write_events(connection, write.events)
             write_decisions(connection, write.decisions)
-            new = write_orders(connection, write.orders, self._clock.now())
-            write_severities(connection, write.severities, self._clock.now())
+            new = _write_orders_and_changes(connection, write, self._clock.now())
             dropped = write_quarantine(connection, write.rejected, self._quarantine_limit)
         if dropped:
             self._on_dropped(dropped)
@@ -271,6 +280,13 @@ class SqlLedger:
             row = connection.execute(query).one_or_none()
         return None if row is None else _order(row)
 
+    def order_changes(self, order_id: str) -> list[OrderChange]:
+        """Return what happened to an order since it was opened, in the order in which it was kept."""
+        query = sa.select(order_changes.c.document).where(order_changes.c.order_id == order_id)
+        with self._reading() as connection:
+            documents = connection.scalars(query.order_by(order_changes.c.number)).all()
+        return [OrderChange.model_validate_json(document) for document in documents]
+
     def quarantine(
         self,
         *,
@@ -357,6 +373,20 @@ class SqlLedger:
             raise StoreUnavailableError(f"ledger {shown(self._engine)} is closed")
         with speaking(self._engine):
             yield
+
+
+def _write_orders_and_changes(connection: sa.Connection, write: LedgerWrite, now: int) -> list[ServiceOrder]:
+    """Keep orders and what happened to them, and return the orders that are new.
+
+    An order that ended makes room for the next one of its fault, within one write too.
+    """
+    new: list[ServiceOrder] = []
+    while True:
+        opened = write_orders(connection, write.orders, now)
+        write_order_changes(connection, write.changes, now)
+        if not opened:
+            return new
+        new += opened
 
 
 def _of_device(table: sa.Table, device: DeviceId | str) -> list[sa.ColumnElement[bool]]:

@@ -89,6 +89,19 @@ orders = sa.Table(
     sa.Index("orders_of_case", "case_id"),
 )
 
+#: What happened to orders since they were opened; numbers grow in the order of the changes.
+order_changes = sa.Table(
+    "order_changes",
+    metadata,
+    sa.Column("number", RowNumber, primary_key=True),
+    sa.Column("change_id", sa.Text, nullable=False),
+    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.UniqueConstraint("change_id", name="order_changes_once"),
+    sa.Index("order_changes_of_order", "order_id", "number"),
+)
+
 #: The promise of the contract, section 5, kept by the database itself: whoever writes.
 one_open_order = sa.Index(
     "orders_one_open_for_a_fault",

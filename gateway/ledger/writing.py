@@ -9,8 +9,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from diagnostics.case import Case, CaseEvent, OrderSeverity
+from diagnostics.case import Case, CaseEvent
 from diagnostics.decision import Decision
+from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
 from gateway.ledger.tables import (
     case_events,
@@ -18,6 +19,7 @@ from gateway.ledger.tables import (
     counters,
     decisions,
     devices,
+    order_changes,
     orders,
     outbox,
     quarantine,
@@ -124,21 +126,31 @@ def write_orders(connection: sa.Connection, written: Sequence[ServiceOrder], now
     return new
 
 
-def write_severities(connection: sa.Connection, changes: Sequence[OrderSeverity], now: int) -> None:
-    """Give open orders the severity that their fault has come to; one that is kept already changes nothing.
+def write_order_changes(connection: sa.Connection, changes: Sequence[OrderChange], now: int) -> None:
+    """Keep changes of orders, each once, and bring the orders to where they lead; those of no order wait.
 
-    Each change leaves an event in the outbox, created at `now`.
+    What other systems see of an order leaves an event in the outbox where it has changed, created at `now`.
     """
     for change in changes:
-        kept = sa.select(orders.c.document).where(orders.c.order_id == change.order_id, orders.c.is_open)
+        kept = sa.select(orders.c.document).where(orders.c.order_id == change.order_id)
         document = connection.execute(kept).scalar_one_or_none()
         if document is None:
             continue
-        order = ServiceOrder.model_validate_json(document).graded(change.severity)
-        row = _order_row(order)
-        if row["document"] != document:
-            connection.execute(sa.update(orders).where(orders.c.order_id == order.order_id).values(row))
-            _owe(connection, UPDATED, row, now, at=change.at)
+        row = {
+            "change_id": change.change_id,
+            "order_id": change.order_id,
+            "at": change.at,
+            "document": change.model_dump_json(),
+        }
+        statement = insert_into(connection, order_changes).values(row).on_conflict_do_nothing()
+        if not connection.execute(statement).rowcount:
+            continue
+        order = change.applied(ServiceOrder.model_validate_json(document))
+        changed = _order_row(order)
+        if changed["document"] != document:
+            connection.execute(sa.update(orders).where(orders.c.order_id == order.order_id).values(changed))
+            kind = CLOSED if not order.is_open and change.after != change.before else UPDATED
+            _owe(connection, kind, changed, now, of=change.change_id)
 
 
 def write_quarantine(connection: sa.Connection, rejected: Sequence[Rejected], limit: int) -> int:
@@ -173,11 +185,11 @@ def _order_row(order: ServiceOrder) -> dict[str, object]:
 
 
 def _owe(
-    connection: sa.Connection, kind: str, order: dict[str, object], now: int, at: int | None = None
+    connection: sa.Connection, kind: str, order: dict[str, object], now: int, of: str | None = None
 ) -> None:
-    """Leave an event for other systems; `at` tells events of one kind apart that an order has several of."""
+    """Leave an event for other systems; `of` tells events of one kind apart that an order has several of."""
     statement = insert_into(connection, outbox).values(
-        event_id=f"{order['order_id']}/{kind}" + ("" if at is None else f"/{at}"),
+        event_id=f"{order['order_id']}/{kind}" + ("" if of is None else f"/{of}"),
         type=kind,
         subject=order["order_id"],
         payload=order["document"],

@@ -49,7 +49,7 @@ class Book:
         journal = self.book.take_journal()
         self.decisions += journal.decisions
         self.events += [event.event for event in journal.events]
-        self.severities += journal.severities
+        self.severities += [change for change in journal.changes if change.severity is not None]
         self.commands += journal.commands
         for case in journal.cases.values():
             self.case = case

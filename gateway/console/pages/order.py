@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from nicegui import ui
 
 from diagnostics.naming import part_words
+from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import OrderEvidence, ServiceOrder
+from gateway.api.queries import Queries
 from gateway.console.frame import Desk, frame
 from gateway.console.links import case_path, device_path, paper_path
 from gateway.console.live import Region
@@ -52,23 +55,36 @@ async def order_page(desk: Desk, order_id: str) -> None:
             nothing_here(f"There is no order {order_id}.")
             return
 
-        def draw(order: ServiceOrder) -> None:
-            _OrderSheet(order, desk.queries.catalogue).draw()
+        def draw(file: OrderFile) -> None:
+            _OrderSheet(file.order, file.changes, desk.queries.catalogue).draw()
 
         content = Region(box("article", "order"), draw)
 
-        def show(order: ServiceOrder | None) -> None:
-            if order is not None:
-                content.show(order)
+        def show(file: OrderFile | None) -> None:
+            if file is not None:
+                content.show(file)
 
-        await live.watch(lambda: desk.queries.order(order_id), show)
+        await live.watch(lambda: _read(desk.queries, order_id), show)
+
+
+class OrderFile(NamedTuple):
+    """An order and all that happened to it."""
+
+    order: ServiceOrder
+    changes: list[OrderChange]
+
+
+def _read(queries: Queries, order_id: str) -> OrderFile | None:
+    order = queries.order(order_id)
+    return None if order is None else OrderFile(order, queries.order_changes(order_id))
 
 
 class _OrderSheet:
     """Draws one order. A field that is not known says so, with the order's own reason."""
 
-    def __init__(self, order: ServiceOrder, catalogue: Catalogue) -> None:
+    def __init__(self, order: ServiceOrder, changes: list[OrderChange], catalogue: Catalogue) -> None:
         self.order = order
+        self.changes = changes
         self.catalogue = catalogue
         self.why = {missing.field: missing.why for missing in order.missing}
 
@@ -83,6 +99,7 @@ class _OrderSheet:
                 self._diagnosis()
                 self._bring()
                 self._before()
+                self._since()
             with box("aside", "side-column"):
                 self._device()
                 self._where()
@@ -199,6 +216,22 @@ class _OrderSheet:
                 with box("li"):
                     text("span", upper_first(remedy.action))
                     text("span", words_of(remedy.state), "chip")
+
+    def _since(self) -> None:
+        """List what happened since the order was opened, who did it and why."""
+        if not self.changes:
+            return
+        with section("Since it was opened"), box("ul", "plain"):
+            for change in self.changes:
+                with box("li"):
+                    Time(change.at)
+                    text("span", f" {change.who}: {change.why} ")
+                    if change.outcome is not None:
+                        text("span", words_of(change.outcome), "chip")
+                    elif change.after != change.before:
+                        text("span", state_words(change.after), "chip")
+                    for used in change.parts_used:
+                        text("span", f" {used.quantity} x {used.part}", "code")
 
     def _device(self) -> None:
         device = self.order.device
