@@ -122,7 +122,7 @@ class Pipeline:
             latest = int(readings.arrival.max())
             self._now = max(self._now, latest)
             decided_at |= self._expire(latest, write)
-        self._see(readings, changed)
+        self._see(inbound, changed)
         write.rejected = [*inbound.rejected, *rejected]
         commands = self._take(write)
         changed.update(dict.fromkeys(self._numbers(write.cases)))  # never heard of before its own cases
@@ -269,13 +269,19 @@ class Pipeline:
         known = {"model": entry.model, "firmware": entry.firmware, "time_zone": zone}
         return {name: value for name, value in known.items() if value is not None}
 
-    def _see(self, readings: ReadingBatch, changed: dict[int, None]) -> None:
+    def _see(self, inbound: Inbound, changed: dict[int, None]) -> None:
         """Note when devices were last heard of. What a broker had kept is no sign of life."""
+        readings = inbound.readings
         live = np.flatnonzero(~readings.retained)
         numbers, rows = np.unique(readings.device[live][::-1].astype(np.int64), return_index=True)
-        self._known.hear(numbers, readings.arrival[live[len(live) - 1 - rows]])
+        latest = live[len(live) - 1 - rows]
+        self._known.hear(numbers, readings.arrival[latest])
         # Agents exist whose last will says that they are gone and who never say that they are back.
-        changed.update(dict.fromkeys(self._known.back(numbers).tolist()))
+        left = {notice.device: notice.position for notice in inbound.notices if notice.kind == "status"}
+        spoke = (
+            latest >= np.array([left.get(number, 0) for number in numbers.tolist()]) if left else latest >= 0
+        )
+        changed.update(dict.fromkeys(self._known.back(numbers[spoke]).tolist()))
         if len(live) < len(readings):
             numbers = np.unique(readings.device.astype(np.int64))
         changed.update(dict.fromkeys(self._known.due(numbers).tolist()))

@@ -6,6 +6,7 @@ import pytest
 from story import Story, ruleset
 
 from gateway.known import RECONNECTS
+from gateway.ports import Packet
 from rules.symbols import DeviceId
 
 NAME = "acme/server/srv-1"
@@ -139,3 +140,15 @@ def test_who_speaks_after_the_last_will_is_back_without_saying_so(tmp_path):
     story.passes("1m")
     story.reads(NAME, {"cpu.load": 1})
     assert [record.online for record in story.devices if record.id == SERVER][-1] is True
+
+
+def test_what_came_before_the_last_will_in_one_batch_is_no_return(tmp_path):
+    story = Story(ruleset(tmp_path, SILENT))
+    words = [
+        ("status", b'{"online": true}'),
+        ("telemetry", b'{"cpu.load": 1}'),
+        ("status", b'{"online": false}'),
+    ]
+    packets = [Packet(f"fw/{NAME}/{leaf}", payload, story.clock) for leaf, payload in words]
+    story.take(story.pipeline.push(story.decoder.decode(packets)))
+    assert [record.online for record in story.devices] == [False]
