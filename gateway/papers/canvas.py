@@ -9,7 +9,7 @@ from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, XPos, YPos
 from fpdf.fonts import TTFFont
 
-from gateway.papers.drawing import PT_IN_MM, Box, Drawing, Label, Stroke
+from gateway.papers.drawing import PT_IN_MM, Box, Drawing, Label, Point, Stroke
 from gateway.papers.texts import SHORTENED
 
 INK, QUIET, FAINT = "#1f2937", "#6b7280", "#d1d5db"
@@ -38,12 +38,8 @@ def _chinese_path() -> str:
     return str(files(_NOTO).joinpath("NotoSansSC-Regular.otf"))
 
 
-class Canvas:
-    """A page with a writing position; a column of it is one, too.
-
-    Attributes:
-        top: where writing began, mm from the top of the page.
-    """
+class Press:
+    """The document with its fonts: reading a font takes longer than all that is done with it."""
 
     def __init__(self, title: str, made_at: datetime) -> None:
         pdf = FPDF(format="A4", unit="mm")
@@ -57,9 +53,46 @@ class Canvas:
         pdf.set_creation_date(made_at)
         pdf.set_lang("en")
         pdf.add_page()
-        self._pdf = pdf
+        self.pdf = pdf
         self._characters = self._of_font(ROMAN)
         self._chinese = False
+
+    def style(self, size: float, bold: bool, colour: str) -> None:
+        """Take a size in pt, a weight and a colour from here on."""
+        self.pdf.set_font(ROMAN, "B" if bold else "", size)
+        self.pdf.set_text_color(colour)
+
+    def known(self, text: str) -> str:
+        """Return a text with ``?`` for what the fonts do not have; Chinese is fetched when it is needed."""
+        if self._has_all(text):
+            return text
+        if not self._chinese:
+            self.pdf.add_font(CHINESE, "", _chinese_path())
+            self.pdf.set_fallback_fonts([CHINESE], exact_match=False)
+            self._characters |= self._of_font(CHINESE)
+            self._chinese = True
+        return "".join(one if ord(one) in self._characters else "?" for one in text)
+
+    def _has_all(self, text: str) -> bool:
+        return all(ord(one) in self._characters for one in text)
+
+    def _of_font(self, name: str) -> frozenset[int]:
+        """Return the characters that a font has."""
+        font = self.pdf.fonts[name]
+        assert isinstance(font, TTFFont)
+        return frozenset(font.cmap)
+
+
+class Canvas:
+    """A page with a writing position; a column of it is one, too. Nothing is printed before `output`.
+
+    Attributes:
+        top: where writing began, mm from the top of the page.
+    """
+
+    def __init__(self, press: Press) -> None:
+        self._press = press
+        self._strokes: list[Callable[[FPDF], None]] = []
         self._unshown = 0
         self._take(MARGIN, MARGIN, PAGE_WIDTH - 2 * MARGIN)
 
@@ -77,8 +110,10 @@ class Canvas:
         return self.y <= PAGE_HEIGHT - FOOT
 
     def output(self) -> bytes:
-        """Return the document."""
-        return bytes(self._pdf.output())
+        """Print the page, once, and return the document."""
+        for stroke in self._strokes:
+            stroke(self._press.pdf)
+        return bytes(self._press.pdf.output())
 
     def down_to(self, y: float) -> None:
         """Go on no higher than at `y`."""
@@ -115,18 +150,15 @@ class Canvas:
 
     def mark(self, text: str, colour: str) -> None:
         """Write a word on a coloured ground."""
-        self._style(7.5, True, "#ffffff")
-        width = self._pdf.get_string_width(text.upper()) + 4
+        width = self._width(text.upper(), 7.5, True) + 4
         self._box(Box(self.left, self.y, width, 4.4, colour), 0, 0)
-        self._style(7.5, True, "#ffffff")
-        self._pdf.text(self.left + 2, self.y + 3.2, text.upper())
+        self._text(text.upper(), (self.left + 2, self.y + 3.2), size=7.5, bold=True, colour="#ffffff")
         self.y += 5.6
 
     def banner(self, text: str) -> None:
         """Write a warning over the whole width."""
         self._box(Box(self.left, self.y, self.width, 6.5, RED), 0, 0)
-        self._style(10, True, "#ffffff")
-        self._pdf.text(self.left + 2, self.y + 4.5, text)
+        self._text(text, (self.left + 2, self.y + 4.5), size=10, bold=True, colour="#ffffff")
         self.y += 8
 
     def facts(self, facts: Sequence[tuple[str, str]], *, names: float, lines: int) -> None:
@@ -211,44 +243,28 @@ class Canvas:
             self.prose(f"{note} The HTML has them.", size=7.5, colour=QUIET, lines=1)
         self.y = written
 
-    def _style(self, size: float, bold: bool, colour: str) -> None:
-        self._pdf.set_font(ROMAN, "B" if bold else "", size)
-        self._pdf.set_text_color(colour)
-
-    def _known(self, text: str) -> str:
-        """Return a text with ``?`` for what the fonts do not have; Chinese is fetched when it is needed."""
-        if all(ord(one) in self._characters for one in text):
-            return text
-        if not self._chinese:
-            self._pdf.add_font(CHINESE, "", _chinese_path())
-            self._pdf.set_fallback_fonts([CHINESE], exact_match=False)
-            self._characters |= self._of_font(CHINESE)
-            self._chinese = True
-        self._unshown += sum(ord(one) not in self._characters for one in text)
-        return "".join(one if ord(one) in self._characters else "?" for one in text)
-
-    def _of_font(self, name: str) -> frozenset[int]:
-        """Return the characters that a font has."""
-        font = self._pdf.fonts[name]
-        assert isinstance(font, TTFFont)
-        return frozenset(font.cmap)
+    def _width(self, text: str, size: float, bold: bool) -> float:
+        self._press.style(size, bold, INK)
+        return float(self._press.pdf.get_string_width(text))
 
     def _broken(self, text: str, *, size: float, bold: bool, width: float, lines: int) -> list[str]:
         """Return a text as lines that fit a width, so many at most."""
         if not text:
             return []
-        text = self._known(text[: 400 * lines])  # no line has room for more
-        self._style(size, bold, INK)
+        asked = text[: 400 * lines]  # no line has room for more
+        text = self._press.known(asked)
+        self._unshown += sum(one != two for one, two in zip(asked, text, strict=True))
+        self._press.style(size, bold, INK)
         found = self._lines_of(text, width)
         if len(found) <= lines:
             return found
         last = found[lines - 1]
-        while last and self._pdf.get_string_width(last + SHORTENED) > width:
+        while last and self._press.pdf.get_string_width(last + SHORTENED) > width:
             last = last[:-1]
         return [*found[: lines - 1], last.rstrip() + SHORTENED]
 
     def _lines_of(self, text: str, width: float) -> list[str]:
-        answer = self._pdf.multi_cell(
+        answer = self._press.pdf.multi_cell(
             width,
             text=text,
             align=Align.L,
@@ -270,32 +286,53 @@ class Canvas:
         colour: str = INK,
         link: str = "",
     ) -> None:
-        self._style(size, bold, colour)
-        height = size * PT_IN_MM
-        self._pdf.set_xy(left, self.y)
-        self._pdf.cell(self._pdf.get_string_width(text), height * LEADING, text, link=link)
+        top = self.y
+
+        def stroke(pdf: FPDF) -> None:
+            self._press.style(size, bold, colour)
+            pdf.set_xy(left, top)
+            pdf.cell(pdf.get_string_width(text), size * PT_IN_MM * LEADING, text, link=link)
+
+        self._strokes.append(stroke)
+
+    def _text(self, text: str, place: Point, *, size: float, bold: bool, colour: str) -> None:
+        """Write at a baseline."""
+
+        def stroke(pdf: FPDF) -> None:
+            self._press.style(size, bold, colour)
+            pdf.text(*place, text)
+
+        self._strokes.append(stroke)
 
     def _box(self, box: Box, x: float, y: float, scale: float = 1.0) -> None:
-        self._pdf.set_fill_color(box.fill)
         place = x + box.x * scale, y + box.y * scale, box.width * scale, box.height * scale
-        self._pdf.rect(*place, style="F")
 
-    def _stroke(self, stroke: Stroke, x: float, y: float, scale: float = 1.0) -> None:
-        points = [(x + px * scale, y + py * scale) for px, py in stroke.points]
-        if len(points) == 1:
-            self._pdf.set_fill_color(stroke.colour)
-            self._pdf.circle(*points[0], stroke.width * scale, style="F")
-            return
-        self._pdf.set_draw_color(stroke.colour)
-        self._pdf.set_line_width(stroke.width * scale)
-        if stroke.dashed:
-            self._pdf.set_dash_pattern(dash=1.6, gap=1.2)
-        self._pdf.polyline(points)
-        self._pdf.set_dash_pattern()
+        def stroke(pdf: FPDF) -> None:
+            pdf.set_fill_color(box.fill)
+            pdf.rect(*place, style="F")
+
+        self._strokes.append(stroke)
+
+    def _stroke(self, line: Stroke, x: float, y: float, scale: float = 1.0) -> None:
+        points = [(x + px * scale, y + py * scale) for px, py in line.points]
+
+        def stroke(pdf: FPDF) -> None:
+            if len(points) == 1:
+                pdf.set_fill_color(line.colour)
+                pdf.circle(*points[0], line.width * scale, style="F")
+                return
+            pdf.set_draw_color(line.colour)
+            pdf.set_line_width(line.width * scale)
+            if line.dashed:
+                pdf.set_dash_pattern(dash=1.6, gap=1.2)
+            pdf.polyline(points)
+            pdf.set_dash_pattern()
+
+        self._strokes.append(stroke)
 
     def _label(self, label: Label, x: float, y: float, scale: float) -> None:
-        text = self._known(label.text)
-        self._style(label.size * scale, False, label.colour)
-        width = self._pdf.get_string_width(text)
+        text, size = self._press.known(label.text), label.size * scale
+        width = self._width(text, size, False)
         shift = {"start": 0.0, "middle": width / 2, "end": width}[label.anchor]
-        self._pdf.text(x + label.x * scale - shift, y + label.y * scale, text)
+        place = x + label.x * scale - shift, y + label.y * scale
+        self._text(text, place, size=size, bold=False, colour=label.colour)

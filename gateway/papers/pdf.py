@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gateway.papers.canvas import BLUE, INK, QUIET, RED, SEVERITIES, Canvas
+from gateway.papers.canvas import BLUE, INK, QUIET, RED, SEVERITIES, Canvas, Press
 from gateway.papers.chart import chart, title_of
 from gateway.papers.dossier import Dossier
 from gateway.papers.qr import qr_drawing
@@ -47,12 +47,14 @@ ROOMS = (
 
 def order_pdf(sheet: Sheet, dossier: Dossier) -> bytes:
     """Return the page of an order."""
-    return _fitted(lambda room: _order(sheet, dossier, room))
+    press = _press(f"{sheet.order_id} {sheet.title}", dossier.printed_at)
+    return _fitted(lambda room: _order(Canvas(press), sheet, dossier, room))
 
 
 def form_pdf(form: RepairForm, printed_at: int) -> bytes:
     """Return the European Repair Information Form of an order."""
-    return _fitted(lambda room: _form(form, printed_at, room))
+    press = _press(f"European Repair Information Form {form.order_id}", printed_at)
+    return _fitted(lambda room: _form(Canvas(press), form, room))
 
 
 def _fitted(draw: Callable[[Room], Canvas]) -> bytes:
@@ -65,12 +67,11 @@ def _fitted(draw: Callable[[Room], Canvas]) -> bytes:
     return canvas.output()
 
 
-def _canvas(title: str, printed_at: int) -> Canvas:
-    return Canvas(title, datetime.fromtimestamp(printed_at // 1000, UTC))
+def _press(title: str, printed_at: int) -> Press:
+    return Press(title, datetime.fromtimestamp(printed_at // 1000, UTC))
 
 
-def _order(sheet: Sheet, dossier: Dossier, room: Room) -> Canvas:
-    page = _canvas(f"{sheet.order_id} {sheet.title}", dossier.printed_at)
+def _order(page: Canvas, sheet: Sheet, dossier: Dossier, room: Room) -> Canvas:
     _head(page, sheet)
     if sheet.danger:
         page.banner("Danger: someone or something can come to harm. Tell the owner at once.")
@@ -159,8 +160,7 @@ def _chart(page: Canvas, dossier: Dossier, room: Room) -> None:
         page.drawing(drawing)
 
 
-def _form(form: RepairForm, printed_at: int, room: Room) -> Canvas:
-    page = _canvas(f"European Repair Information Form {form.order_id}", printed_at)
+def _form(page: Canvas, form: RepairForm, room: Room) -> Canvas:
     page.prose("European Repair Information Form", size=17, bold=True)
     page.prose("Directive (EU) 2024/1799, Annex I", colour=QUIET)
     page.rule(INK, 0.5)

@@ -143,7 +143,7 @@ def test_twenty_parts_and_long_texts_stay_on_one_page_which_says_what_it_left_ou
 
 
 @given(st.text(max_size=200), st.integers(0, 40))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_gives_one_page(tmp_path, text, number):
     order = drive_order(
         device={"model": text, "serial": text}, site={"address": text}, parts=many_parts(number)
