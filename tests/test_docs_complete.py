@@ -9,6 +9,7 @@ from pages import ROOT, page, rows, words
 from diagnostics.decision import Reason
 from gateway.cli.bench import bench_app
 from gateway.cli.commands import app
+from gateway.cli.devices import devices_app
 from gateway.cli.quarantine import quarantine_app
 from rules.lifecycle import TABLE, Event, State
 from rules.loader import load_rules
@@ -68,6 +69,7 @@ def test_every_command_and_option_stands_in_the_readme():
 
     walk(typer.main.get_command(app))
     walk(typer.main.get_command(bench_app), "bench ")
+    walk(typer.main.get_command(devices_app), "devices ")
     walk(typer.main.get_command(quarantine_app), "quarantine ")
     assert told == real
 

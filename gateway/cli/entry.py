@@ -18,10 +18,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, leave)
     from gateway.cli.bench import bench_app
     from gateway.cli.commands import app
+    from gateway.cli.devices import devices_app
     from gateway.cli.outcome import exit_with
     from gateway.cli.quarantine import quarantine_app
 
     app.add_typer(bench_app, name="bench")
+    app.add_typer(devices_app, name="devices")
     app.add_typer(quarantine_app, name="quarantine")
     _end(exit_with(app))
 
