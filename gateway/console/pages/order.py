@@ -83,6 +83,7 @@ class _OrderSheet:
                 self._diagnosis()
                 self._bring()
                 self._before()
+                self._choices()
             with box("aside", "side-column"):
                 self._device()
                 self._where()
@@ -193,6 +194,14 @@ class _OrderSheet:
                 with box("li"):
                     text("span", upper_first(remedy.action))
                     text("span", words_of(remedy.state), "chip")
+
+    def _choices(self) -> None:
+        """Say why was chosen what was chosen, and where device and registry contradict each other."""
+        if not self.order.choices:
+            return
+        with section("Why it was filled in like this"), box("dl", "facts"):
+            for choice in self.order.choices:
+                self._fact(field_words(choice.field), choice.why, choice.field)
 
     def _device(self) -> None:
         device = self.order.device
