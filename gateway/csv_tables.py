@@ -60,10 +60,16 @@ class Columns:
 
 
 class Row:
-    """One record; reading a cell that is wrong notes the problem and gives nothing."""
+    """One record; reading a cell that is wrong notes the problem and gives nothing.
 
-    def __init__(self, where: str, cells: dict[str, str], problems: list[str]) -> None:
-        self._where = where
+    Args:
+        file: and `number`: where it stands.
+        cells: by column, without the space around them.
+        problems: where what is wrong is noted.
+    """
+
+    def __init__(self, file: object, number: int, cells: dict[str, str], problems: list[str]) -> None:
+        self._file, self._number = file, number
         self._cells = cells
         self._problems = problems
         self.good = True  #: no cell of it was wrong so far
@@ -71,23 +77,28 @@ class Row:
     @property
     def line(self) -> str:
         """Where it stands, ``file:line``."""
-        return self._where
+        return f"{self._file}:{self._number}"
+
+    @property
+    def place(self) -> tuple[object, int]:
+        """Its file and line."""
+        return self._file, self._number
 
     def wrong(self, column: str, expected: str, got: str | None = None) -> None:
         """Note that a cell is not as expected; `got` in place of the cell's own text."""
         found = repr(self.text(column) or "") if got is None else got
-        self._problems.append(f"{self._where}: {column}: expected {expected}, got {found}")
+        self._problems.append(f"{self.line}: {column}: expected {expected}, got {found}")
         self.good = False
 
     def require(self, columns: Sequence[str]) -> None:
         """Note the columns whose cells are empty."""
         for column in columns:
-            if self.text(column) is None:
+            if not self._cells.get(column):
                 self.wrong(column, "a value")
 
     def text(self, column: str) -> str | None:
         """Return a cell without the space around it, None when it is empty or its column is not there."""
-        return self._cells.get(column, "").strip() or None
+        return self._cells.get(column) or None
 
     def name(self, column: str) -> str:
         """Return a level of a topic: tenant or device."""
@@ -256,14 +267,15 @@ class Table:
             if not self._header_is_right(header):
                 return
             line = records.line_num + 1
-            for cells in records:
+            for record in records:
                 row_line, line = line, records.line_num + 1
-                if not any(map(str.strip, cells)):
+                cells = list(map(str.strip, record))
+                if not any(cells):
                     continue
                 if len(cells) != len(header):
                     self._broken(row_line, f"row: expected {len(header)} cells, got {len(cells)}")
                     continue
-                row = Row(f"{self._path}:{row_line}", dict(zip(header, cells, strict=True)), self._problems)
+                row = Row(self._path, row_line, dict(zip(header, cells, strict=True)), self._problems)
                 row.require(self._columns.required)
                 yield row
         except csv.Error as error:

@@ -113,7 +113,7 @@ class RegistryReader:
         self.folder = folder
         self._elsewhere = elsewhere
         self.problems: list[str] = []
-        self._keys: dict[str, dict[Hashable, str]] = {name: {} for name in TABLES}
+        self._keys: dict[str, dict[Hashable, tuple[object, int]]] = {name: {} for name in TABLES}
         self._broken: set[str] = set()
         self._warehouse_country: dict[str, str] = {}
 
@@ -148,9 +148,9 @@ class RegistryReader:
         """Note a record's key, which no other record of its table may have; half a key is none."""
         if not (all(key) if isinstance(key, tuple) else key):
             return
-        earlier = self._keys[table].setdefault(key, row.line)
-        if earlier != row.line:
-            row.wrong(column, f"each key once, it stands in {earlier}")
+        earlier = self._keys[table].setdefault(key, row.place)
+        if earlier != row.place:
+            row.wrong(column, f"each key once, it stands in {earlier[0]}:{earlier[1]}")
 
     def _reference(self, row: Row, column: str, table: str, key: Hashable) -> None:
         """Check that a key stands in another table; not when that table itself could not be read whole."""

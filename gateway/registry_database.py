@@ -120,6 +120,11 @@ class RegistryDatabase:
         """Close the file."""
         self._connection.close()
 
+    def settle(self) -> None:
+        """Bring everything into the file itself, so that what was erased stands nowhere beside it."""
+        with self._speaking():
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _check(self) -> None:
         (application,) = self._connection.execute("PRAGMA application_id").fetchone()
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()

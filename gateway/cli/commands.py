@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from gateway.cli.agent import agent
+from gateway.cli.devices import devices_app
 from gateway.cli.handover import register_handover
 from gateway.cli.logs import configure_logs
 from gateway.cli.orderpapers import export, paper
@@ -37,6 +38,7 @@ app.add_typer(orders_app, name="orders")
 app.add_typer(rules_app, name="rules")
 orders_app.command()(paper)
 orders_app.command()(export)
+app.add_typer(devices_app, name="devices")
 register_handover(app)
 app.command()(agent)
 app.command()(simulate)

@@ -100,6 +100,7 @@ class _OrderSheet:
                 self._bring()
                 self._before()
                 self._since()
+                self._choices()
             with box("aside", "side-column"):
                 self._device()
                 self._where()
@@ -232,6 +233,14 @@ class _OrderSheet:
                         text("span", state_words(change.after), "chip")
                     for used in change.parts_used:
                         text("span", f" {used.quantity} x {used.part}", "code")
+
+    def _choices(self) -> None:
+        """Say why was chosen what was chosen, and where device and registry contradict each other."""
+        if not self.order.choices:
+            return
+        with section("Why it was filled in like this"), box("dl", "facts"):
+            for choice in self.order.choices:
+                self._fact(field_words(choice.field), choice.why, choice.field)
 
     def _device(self) -> None:
         device = self.order.device

@@ -1,0 +1,110 @@
+"""Takes a person out of the orders that are kept; what was wrong with the device stays."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+
+from diagnostics.orders.model import Leg, Missing, ServiceOrder
+from gateway.ledger.opening import open_engine, open_engine_readonly, speaking, writing
+from gateway.ledger.tables import orders, outbox
+from rules.symbols import DeviceId
+
+#: Why a field is empty that was filled in once.
+WHY = "erased on the person's request"
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Who is erased: name and contact as orders may hold them, the devices, and the sites' addresses."""
+
+    name: str | None
+    contact: str | None
+    devices: frozenset[DeviceId]
+    addresses: tuple[str, ...]
+
+    def concerns(self, order: ServiceOrder) -> bool:
+        """Whether an order names the person, or is of a device and address of theirs."""
+        owner, contact = order.customer.owner, order.customer.contact
+        if (owner is not None and owner == self.name) or (contact is not None and contact == self.contact):
+            return True
+        device = DeviceId(order.tenant, order.device.device_class, order.device.device)
+        return device in self.devices and order.site.address in self.addresses
+
+
+def erase_from_ledger(url: str, person: Erased) -> int:
+    """Empty the personal fields of orders and outgoing events that concern a person; return how many orders.
+
+    Raises:
+        UserError: there is no ledger of this version.
+        StoreUnavailableError: the database cannot be reached, or its disk refuses.
+    """
+    open_engine_readonly(url).dispose()
+    engine = writing(open_engine(url))
+    changed = 0
+    try:
+        with speaking(engine), engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            for number, document in connection.execute(sa.select(orders.c.order_id, orders.c.document)).all():
+                order = ServiceOrder.model_validate_json(document)
+                if person.concerns(order):
+                    changed += 1
+                    row = sa.update(orders).where(orders.c.order_id == number)
+                    connection.execute(row.values(document=_text(without(order, person))))
+            _erase_from_outbox(connection, person)
+    finally:
+        engine.dispose()
+    return changed
+
+
+def _erase_from_outbox(connection: sa.Connection, person: Erased) -> None:
+    for number, payload in connection.execute(sa.select(outbox.c.number, outbox.c.payload)).all():
+        try:
+            order = ServiceOrder.model_validate_json(payload)
+        except ValidationError:
+            continue  # not an order, so none of its fields
+        if person.concerns(order):
+            row = sa.update(outbox).where(outbox.c.number == number)
+            connection.execute(row.values(payload=_text(without(order, person))))
+
+
+def _text(order: ServiceOrder) -> str:
+    return order.model_dump_json(by_alias=True)
+
+
+def without(order: ServiceOrder, person: Erased) -> ServiceOrder:
+    """Return an order without name, contact, addresses and texts; `missing` says that they were erased."""
+    gone: list[str] = []
+    if order.customer.owner is not None:
+        gone.append("customer.owner")
+    if order.customer.contact is not None:
+        gone.append("customer.contact")
+    addresses = {*person.addresses, *([order.site.address] if order.site.address else ())}
+    if order.site.address is not None:
+        gone.append("site.address")
+    outbound = _leg("logistics.outbound", order.logistics.outbound, addresses, gone)
+    device = _leg("logistics.device", order.logistics.device, addresses, gone)
+    return order.model_copy(
+        update={
+            "customer": order.customer.model_copy(update={"owner": None, "contact": None}),
+            "site": order.site.model_copy(update={"address": None}),
+            "logistics": order.logistics.model_copy(update={"outbound": outbound, "device": device}),
+            "texts": None,
+            "choices": [choice for choice in order.choices if not choice.field.startswith("texts")],
+            "missing": [*order.missing, *(Missing(field=field, why=WHY) for field in gone)],
+        }
+    )
+
+
+def _leg(path: str, leg: Leg | None, addresses: Iterable[str], gone: list[str]) -> Leg | None:
+    if leg is None:
+        return None
+    ends = {}
+    for name, place in (("from", leg.origin), ("to", leg.to)):
+        hit = place is not None and any(address in place for address in addresses)
+        ends[name] = None if hit else place
+        if hit:
+            gone.append(f"{path}.{name}")
+    return Leg.model_validate(ends)
