@@ -145,12 +145,23 @@ def write_order_changes(connection: sa.Connection, changes: Sequence[OrderChange
         statement = insert_into(connection, order_changes).values(row).on_conflict_do_nothing()
         if not connection.execute(statement).rowcount:
             continue
-        order = change.applied(ServiceOrder.model_validate_json(document))
+        before = ServiceOrder.model_validate_json(document)
+        order = change.applied(before)
         changed = _order_row(order)
+        if order.is_open and not before.is_open and _has_open_order(connection, changed):
+            continue  # of a gateway that this one knows nothing of; two open ones there must not be
         if changed["document"] != document:
             connection.execute(sa.update(orders).where(orders.c.order_id == order.order_id).values(changed))
             kind = CLOSED if not order.is_open and change.after != change.before else UPDATED
             _owe(connection, kind, changed, now, of=change.change_id)
+
+
+def _has_open_order(connection: sa.Connection, order: dict[str, object]) -> bool:
+    """Return whether an open order stands for the fault of another order's row."""
+    names = ("tenant", "device_class", "device", "component", "fault")
+    same = [orders.c[name] == order[name] for name in names]
+    query = sa.select(orders.c.order_id).where(*same, orders.c.is_open)
+    return connection.execute(query).first() is not None
 
 
 def write_quarantine(connection: sa.Connection, rejected: Sequence[Rejected], limit: int) -> int:
