@@ -56,8 +56,7 @@ class MailSender:
         target = self._target
         connection = await connect(target.host, target.port, allow_private=target.allow_private)
         implicit = target.url.startswith("smtps:")
-        # A password goes over an unencrypted line only to a server of one's own network.
-        must = target.username is not None and not target.allow_private
+        must = target.username is not None  # no password over an open line
         server = aiosmtplib.SMTP(
             hostname=target.host,
             sock=connection,

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 from cloudevents.core.formats.json import JSONFormat
 from dispatching import CLOSED, OPENED, Office, target
 from receivers import DROP, Receiver, Reply
@@ -111,12 +112,12 @@ async def test_a_ticket_that_is_gone_is_made_anew(office):
 class MailServer:
     """Keeps messages; refuses with the given answers first."""
 
-    def __init__(self, *refusals, recipients=()):
+    def __init__(self, *refusals, recipients=(), **more):
         self.messages = []
         self.tried = 0
         self._refusals = list(refusals)
         self._recipients = dict(recipients)
-        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+        self._controller = Controller(self, hostname="127.0.0.1", port=free_port(), **more)
 
     async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802  (aiosmtpd's name)
         if address in self._recipients:
@@ -190,13 +191,20 @@ async def test_mail_that_is_refused_for_good_is_a_dead_letter(office, recipients
 
 
 async def test_a_password_does_not_go_over_an_open_line(office):
-    with MailServer() as server:
+    asked = []
+
+    def authenticate(*arguments):
+        asked.append(arguments)
+        return AuthResult(success=True)
+
+    with MailServer(authenticator=authenticate, auth_require_tls=False) as server:
         desk = mail(server, username="u", password="p", attempts=1)
         office.know(desk)
         office.open(1)
         async with office.dispatching(desk) as until:
             await until(lambda: office.stands("dead"))
-    assert not server.messages, "the server has no login, and without it nothing is sent"
+    assert not asked
+    assert not server.messages
 
 
 async def test_events_are_written_as_files(office, tmp_path):
