@@ -78,18 +78,21 @@ class Journey:
         self._symbols = Symbols()
         self._pipeline = build_pipeline(CONFIG, KNOWLEDGE, self._symbols, None)
         self._decoder = build_decoder(CONFIG, KNOWLEDGE, self._symbols)
-        self.events, self.decisions, self.orders, self.commands = [], [], [], []
+        self.events, self.decisions, self.orders, self.commands, self.changes = [], [], [], [], []
 
     def push(self, packets):
         effects = self._pipeline.push(self._decoder.decode(packets))
         self.events += [event.model_dump_json() for event in effects.write.events]
         self.decisions += [decision.model_dump_json() for decision in effects.write.decisions]
         self.orders += effects.write.orders
+        self.changes += effects.write.changes
         self.commands += effects.commands
         return effects
 
     def tick(self, now):
-        self._pipeline.tick(now)
+        effects = self._pipeline.tick(now)
+        self.orders += effects.write.orders
+        self.changes += effects.write.changes
 
     def restart(self):
         """Go on as another process would: from what was written of the state."""
@@ -114,8 +117,14 @@ def test_nothing_that_devices_send_ends_it(seed):
             journey.tick(packets[-1].arrival + 1)
     assert len(fleet.asked) > 5
     assert len(journey.orders) > 3
-    about = Counter((o.tenant, o.device.device, o.device.component, o.fault.code) for o in journey.orders)
-    assert set(about.values()) == {1}, "no order was closed, so each fault has one"
+    ended = {change.order_id: change.reason for change in journey.changes if change.after == "cancelled"}
+    assert set(ended.values()) <= {"refuted_by_probe"}, "nobody says a word, so nothing else ends an order"
+    about = Counter(
+        (o.tenant, o.device.device_class, o.device.device, o.device.component, o.fault.code)
+        for o in journey.orders
+        if o.order_id not in ended
+    )
+    assert set(about.values()) == {1}, "a fault has one order that is open"
 
 
 @pytest.mark.slow
@@ -139,5 +148,6 @@ def test_wherever_the_stream_is_cut_and_the_gateway_restarted(seed):
     for kind in ("events", "decisions"):
         assert sorted(getattr(cut, kind)) == sorted(getattr(whole, kind))
     assert {c.id for c in cut.commands} == {c.id for c in whole.commands}
+    assert sorted(map(repr, cut.changes)) == sorted(map(repr, whole.changes))
     documents = [sorted(order.model_dump_json() for order in journey.orders) for journey in (cut, whole)]
     assert documents[0] == documents[1]
