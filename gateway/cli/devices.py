@@ -39,7 +39,6 @@ def import_devices(
     config: ConfigOption = None,
 ) -> None:
     """Take owners, sites and devices into the registry; what is refused is told line by line."""
-    from gateway.registry import load_registry
     from gateway.registry_database import RegistryDatabase
     from gateway.registry_import import import_files, table_of
 
@@ -55,7 +54,7 @@ def import_devices(
             found = import_files(
                 files,
                 database,
-                load_registry(loaded.registry_dir),
+                _registry(loaded),
                 keep=not check,
                 told=lambda table, rows: bar.update(task, advance=rows, description=table),
             )
