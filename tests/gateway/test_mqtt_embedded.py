@@ -24,7 +24,7 @@ TOPIC = "fw/acme/pc/p-1/telemetry"
 
 # A gateway of a few lines: starts the broker, says where it is, and stays.
 OWNER = """
-import asyncio, json, pathlib, sys
+import asyncio, json, pathlib, signal, sys
 from gateway.mqtt.embedded import EmbeddedBroker
 
 async def main():
@@ -32,6 +32,7 @@ async def main():
         print(json.dumps({"url": broker.url, "pids": [broker.pid, broker.keeper_pid]}), flush=True)
         await asyncio.sleep(600)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs behind it without
 asyncio.run(main())
 """
 
