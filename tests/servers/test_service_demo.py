@@ -76,6 +76,7 @@ def test_a_whole_demo(tmp_path):
     assert set(opened[0]["order"]) == {
         *("order_id", "tenant", "state", "opened_at", "case_id", "reason", "device", "fault", "diagnosis"),
         *("customer", "site", "entitlement", "service", "parts", "logistics", "estimate", "missing", "links"),
+        *("choices", "texts"),  # beyond the contract
     }
     assert set(last) == {"event", "injected", "ordered", "false_orders", "median_delay_s", "missed"}
     assert last["injected"] >= 10
