@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,6 +63,16 @@ def _cores() -> tuple[int | None, int | None]:
     return cores[-1], cores[0]
 
 
+@contextmanager
+def _at_mosquitto(core: int | None) -> Iterator[tuple[Path, int]]:
+    """Run mosquitto, and us, on a core that is not the gateway's; yield a folder and the broker's port."""
+    with TemporaryDirectory() as name:
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+        with mosquitto(Path(name)) as port:
+            yield Path(name), port
+
+
 def _leave_session(folder: Path, broker: str) -> None:
     """Let a gateway subscribe and go, so that what is published waits for it."""
     with gateway(folder, broker) as running:
@@ -104,11 +114,7 @@ def _drained(running: RunningGateway, number: int) -> dict[str, Any]:
 def measure_mosquitto(settings: Settings, say: Say) -> dict[str, Any]:
     """Drain a backlog from mosquitto, after paho-mqtt and a bare reader have drained the same."""
     core, rest = _cores()
-    with TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        if rest is not None:
-            os.sched_setaffinity(0, {rest})
-        port = stack.enter_context(mosquitto(folder))
+    with _at_mosquitto(rest) as (folder, port):
         broker = f"mqtt://127.0.0.1:{port}"
         _leave_session(folder, broker)
         for client in ("bare", "paho"):
@@ -176,11 +182,7 @@ def measure_inflight(settings: Settings, say: Say) -> dict[str, Any]:
     core, rest = _cores()
     figures: dict[str, Any] = {}
     for protocol in ("3.1.1", "5"):
-        with TemporaryDirectory() as name, ExitStack() as stack:
-            folder = Path(name)
-            if rest is not None:
-                os.sched_setaffinity(0, {rest})
-            port = stack.enter_context(mosquitto(folder))
+        with _at_mosquitto(rest) as (folder, port):
             broker = f'mqtt://127.0.0.1:{port}"\nprotocol = "{protocol}'
             _leave_session(folder, broker)
             publish(port, settings.traffic(messages=number).messages(number))
@@ -196,11 +198,7 @@ def measure_inflight(settings: Settings, say: Say) -> dict[str, Any]:
 def measure_memory(settings: Settings, say: Say) -> dict[str, Any]:
     """Drain a backlog that is ten times as large, and look at the memory."""
     core, rest = _cores()
-    with TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        if rest is not None:
-            os.sched_setaffinity(0, {rest})
-        port = stack.enter_context(mosquitto(folder))
+    with _at_mosquitto(rest) as (folder, port):
         broker = f"mqtt://127.0.0.1:{port}"
         _leave_session(folder, broker)
         say(f"publishing {settings.large:,} messages to mosquitto")
@@ -214,12 +212,10 @@ def measure_detection(settings: Settings, say: Say) -> dict[str, Any]:
     """Offer messages at a steady rate, some of drives that fail, and look at how soon their orders stand."""
     core, rest = _cores()
     number = settings.offered * settings.seconds
-    with TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        if rest is not None:
-            os.sched_setaffinity(0, {rest})
-        port = stack.enter_context(mosquitto(folder))
-        running = stack.enter_context(gateway(folder, f"mqtt://127.0.0.1:{port}", core=core))
+    with (
+        _at_mosquitto(rest) as (folder, port),
+        gateway(folder, f"mqtt://127.0.0.1:{port}", core=core) as running,
+    ):
         wait_for(lambda: is_ready(running), "readiness")
         fleet = settings.devices
         say(f"letting {fleet:,} devices be heard for the first time")
