@@ -8,6 +8,7 @@ from diagnostics.case import Case, CaseEvent, Command
 from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
+from diagnostics.silences import Silence
 from rules.batch import Int32, ReadingBatch
 from rules.symbols import DeviceId, Symbols
 
@@ -193,6 +194,7 @@ class LedgerWrite:
     decisions: list[Decision] = field(default_factory=list)
     orders: list[ServiceOrder] = field(default_factory=list)
     changes: list[OrderChange] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     devices: list[DeviceRecord] = field(default_factory=list)
 
@@ -203,6 +205,7 @@ class LedgerWrite:
             or self.decisions
             or self.orders
             or self.changes
+            or self.silences
             or self.rejected
             or self.devices
         )

@@ -136,6 +136,8 @@ def write_order_changes(connection: sa.Connection, changes: Sequence[OrderChange
         document = connection.execute(kept).scalar_one_or_none()
         if document is None:
             continue
+        before = ServiceOrder.model_validate_json(document)
+        change = change.against(before)
         row = {
             "change_id": change.change_id,
             "order_id": change.order_id,
@@ -145,7 +147,6 @@ def write_order_changes(connection: sa.Connection, changes: Sequence[OrderChange
         statement = insert_into(connection, order_changes).values(row).on_conflict_do_nothing()
         if not connection.execute(statement).rowcount:
             continue
-        before = ServiceOrder.model_validate_json(document)
         order = change.applied(before)
         changed = _order_row(order)
         if order.is_open and not before.is_open and _has_open_order(connection, changed):
