@@ -1,7 +1,7 @@
-"""What people do with a case that is in the book: each verb has its function, and what it needs of the book."""
+"""What people do with a case that is in the book, and what that needs of the book."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 from diagnostics import following, people, possible, wording
 from diagnostics.case import Case, CaseState, Probe
@@ -83,7 +83,7 @@ def _ask(book: Book, case: Case, instruction: Instruction, at: int) -> None:
 
     It goes the way of those that rules ask for. A self test that a rule waits for decides for that rule.
     """
-    kind = "probe" if instruction.verb is Verb.PROBE else "remedy"
+    kind: Literal["probe", "remedy"] = "probe" if instruction.verb is Verb.PROBE else "remedy"
     offered = offers(case, kind, book.rules, book.faults)
     online = book.traits(case.key[0]).online
     refused = possible.why_not_asked(case, kind, instruction.action, offered, online)
@@ -172,7 +172,9 @@ def _open_again(journal: Journal, case: Case, rule: Rule, instruction: Instructi
         if standing.waits:
             standing.verdict = "confirmed"
     case.reason = Reason.REOPENED
-    text = wording.with_note(f"Order {case.order_id} was opened again by {instruction.who}.", instruction.note)
+    text = wording.with_note(
+        f"Order {case.order_id} was opened again by {instruction.who}.", instruction.note
+    )
     people.note(journal, case, instruction, at, reason=Reason.REOPENED, text=text, outcome="order")
 
 

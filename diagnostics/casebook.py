@@ -26,7 +26,7 @@ from diagnostics.journal import Journal, Verdict
 from diagnostics.naming import Traits, derived
 from diagnostics.orders.model import OrderState
 from diagnostics.probing import DEFAULT_PROBE_DEADLINE_MS, Probing
-from diagnostics.silences import Silence, Silences, SilenceWord
+from diagnostics.silences import Silences, SilenceWord
 from diagnostics.standings import believe_again, hold_back, regrade, withdraw
 from rules.findings import Finding
 from rules.model import ProbeWay, Rule
@@ -126,7 +126,7 @@ class CaseBook:
         elif state in ("unsupported", "error"):
             probing.note(self.journal, case, probe, arrival, Reason.PROBE_INCONCLUSIVE)
         elif not asking:
-            probing.note(self.journal, case, probe, arrival, Reason.PROBE_ANSWERED, "note")
+            probing.note(self.journal, case, probe, arrival, Reason.PROBE_ANSWERED, outcome="note")
         for rule_id in asking:
             if state != "passed":
                 self.settle(case, self.rules[rule_id], arrival, arrival)
@@ -503,7 +503,7 @@ class CaseBook:
         )
 
     def _holds_back(
-        self, case: Case, rule: Rule, at: int, arrival: int, confirmed_by: str, since: int | None = None
+        self, case: Case, rule: Rule, at: int, arrival: int, confirmed_by: str, *, since: int | None = None
     ) -> bool:
         """Keep an order back while a silence goes on; `since` is when the fault was confirmed, if not now."""
         silence = self.silences.over(case, rule.id, self.traits(case.key[0]), arrival)
@@ -527,13 +527,13 @@ class CaseBook:
     ) -> None:
         """Ask for an order, or let the one that has ended follow its fault; confirmed at `seen_at`, ms."""
         if case.order_id is not None:
-            self._confirm_ended(case, rule, at, confirmed_by, seen_at)
+            self._confirm_ended(case, rule, at, confirmed_by, seen_at=seen_at)
             return
         case.reason = Reason.CONFIRMED
         insisted = bool(case.standings[rule.id].engineer)
         self.journal.verdicts.append(Verdict(case, rule, at, arrival, confirmed_by, insisted=insisted))
 
-    def _confirm_ended(self, case: Case, rule: Rule, at: int, confirmed_by: str, seen_at: int) -> None:
+    def _confirm_ended(self, case: Case, rule: Rule, at: int, confirmed_by: str, *, seen_at: int) -> None:
         """Let an order that has ended follow its fault, which was confirmed anew at `seen_at`, ms.
 
         One that was repaired a short while ago comes back; any other does on an engineer's word.

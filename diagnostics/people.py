@@ -98,13 +98,13 @@ def dismiss(journal: Journal, case: Case, instruction: Instruction, at: int) -> 
     if case.state == CaseState.DISMISSED:
         return
     require_open(case)
-    standing = case.order_standing
+    order = case.order_standing
     case.dismissal = Dismissal(
         at=at,
         state=case.state,
         reason=case.reason,
         waiting=[rule for rule, standing in case.standings.items() if standing.verdict == "waiting"],
-        order=standing.state if standing is not None and standing.is_open else None,
+        order=order.state if order is not None and order.is_open else None,
     )
     case.state = CaseState.DISMISSED
     case.ended_at = at

@@ -62,10 +62,7 @@ def self_tests(case: Case, known: Sequence[Tester], fault: Fault | None) -> list
     texts = {remedy.probe: remedy.text for remedy in fault.remedies if remedy.probe} if fault else {}
     own = [a for tester in known if tester.fault == case.fault for a in tester.actions]
     of_class = [
-        action
-        for tester in known
-        if case.device_class in tester.classes
-        for action in tester.actions
+        action for tester in known if case.device_class in tester.classes for action in tester.actions
     ]
     found = {action: SelfTest(action, case.component, texts.get(action, "")) for action in (*own, *texts)}
     for action in sorted(set(of_class)):
@@ -84,7 +81,11 @@ def _by_device(fault: Fault | None) -> list[FaultRemedy]:
 
 
 def why_not_asked(
-    case: Case, kind: Literal["probe", "remedy"], action: str, offered: Sequence[SelfTest], online: bool | None
+    case: Case,
+    kind: Literal["probe", "remedy"],
+    action: str,
+    offered: Sequence[SelfTest],
+    online: bool | None,
 ) -> str | None:
     """Return why a device cannot be asked for a self test or a remedy now; None when it can.
 

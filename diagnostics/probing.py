@@ -96,7 +96,7 @@ def sent_reason(probe: Probe) -> Reason:
 
 
 def note(
-    journal: Journal, case: Case, probe: Probe, at: int, reason: Reason, outcome: Outcome | None = None
+    journal: Journal, case: Case, probe: Probe, at: int, reason: Reason, *, outcome: Outcome | None = None
 ) -> None:
     """Note what became of a probe; what people asked for decides nothing by itself."""
     journal.decide(

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from diagnostics.case import Case
 from diagnostics.naming import Traits
+from rules.model import DEVICE_CLASSES
 from rules.selector import matches
+from rules.symbols import DeviceId
 from rules.times import DAY_MS
 
 SilenceVerb = Literal["silence", "end_silence"]
@@ -22,6 +24,11 @@ SilenceState = Literal["pending", "active", "expired"]
 LONGEST_MS = 366 * DAY_MS
 #: So long after its end a silence is remembered, to know what is said again.
 _REMEMBERED_MS = DAY_MS
+
+
+def said_at(tenant: str) -> DeviceId:
+    """Return where words about silences stand in the history; no device is so called."""
+    return DeviceId(tenant, DEVICE_CLASSES[0], "*")
 
 
 class SilenceMatch(BaseModel):

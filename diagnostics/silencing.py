@@ -18,9 +18,7 @@ def begin(journal: Journal, silences: Silences, silence: Silence, case: Case | N
     silences.keep(silence)
     journal.silences[silence.silence_id] = silence
     if case is not None:
-        _note(
-            journal, case, silence, silence.created_at, silence.created_by, wording.silence_begun(silence)
-        )
+        _note(journal, case, silence)
 
 
 def end(journal: Journal, silences: Silences, word: SilenceWord, at: int) -> bool:
@@ -94,15 +92,15 @@ def rule_of(case: Case, held: Held, rules: Mapping[str, Rule]) -> Rule | None:
     return rules[held.rule if held.rule in confirmed else confirmed[0]]
 
 
-def _note(journal: Journal, case: Case, silence: Silence, at: int, who: str, text: str) -> None:
-    case.updated = max(case.updated, at)
+def _note(journal: Journal, case: Case, silence: Silence) -> None:
+    case.updated = max(case.updated, silence.created_at)
     journal.decide(
         case,
         case.rule,
-        at=at,
+        at=silence.created_at,
         outcome="note",
         reason=Reason.IN_MAINTENANCE if silence.maintenance else Reason.SILENCED,
-        text=text,
-        values={"silence": silence.silence_id, "who": who},
+        text=wording.silence_begun(silence),
+        values={"silence": silence.silence_id, "who": silence.created_by},
         key=silence.silence_id,
     )

@@ -95,9 +95,7 @@ def probe_sent(probe: Probe) -> str:
 def remedy_sent(probe: Probe) -> str:
     """Return that the device was told to try a remedy."""
     until = to_rfc3339(probe.deadline)
-    return (
-        f"The device was told by {probe.asked_by} to try the remedy {probe.action}; waiting until {until}."
-    )
+    return f"The device was told by {probe.asked_by} to try the remedy {probe.action}; waiting until {until}."
 
 
 def remedy_answered(probe: Probe) -> str:
@@ -167,9 +165,7 @@ def refuted(probe: Probe, case: Case) -> str:
     return f"The self test {probe.action} passed: the part does its work, so no order."
 
 
-def cleared(
-    rule: Rule, case: Case, waiting: bool, cancels: bool = False, remedy: Probe | None = None
-) -> str:
+def cleared(rule: Rule, case: Case, waiting: bool, cancels: bool = False, remedy: Probe | None = None) -> str:
     """Return that a fault went away."""
     text = _cleared(rule, case, waiting, cancels)
     return text if remedy is None else f"{text} The remedy {remedy.action} had been done before."

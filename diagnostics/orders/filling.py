@@ -86,7 +86,9 @@ def _text(limit: int) -> Callable[[JsonValue], JsonValue]:
     return check
 
 
-def _one_of(words: Sequence[str] | frozenset[str] | set[str], expected: str) -> Callable[[JsonValue], JsonValue]:
+def _one_of(
+    words: Sequence[str] | frozenset[str] | set[str], expected: str
+) -> Callable[[JsonValue], JsonValue]:
     def check(value: JsonValue) -> JsonValue:
         if not isinstance(value, str) or value.strip() not in words:
             raise ValueError(expected)
@@ -103,9 +105,7 @@ def _language(value: JsonValue) -> JsonValue:
 
 def _instant(value: JsonValue) -> JsonValue:
     try:
-        if not isinstance(value, str):
-            raise ValueError  # noqa: TRY301
-        return to_rfc3339(parse_instant(value))
+        return to_rfc3339(parse_instant(str(value)))
     except ValueError:
         raise ValueError("a date and time such as 2026-01-01T00:10:00Z") from None
 
@@ -225,6 +225,15 @@ def held(order: ServiceOrder, field: str) -> JsonValue:
     return found
 
 
+def has_place(order: ServiceOrder, field: str, also: Sequence[str] = ()) -> bool:
+    """Whether an order has the section that a field stands in, or is given it by what is filled in `also`."""
+    section = field.rpartition(".")[0]
+    value: Any = order.document()
+    for name in section.split(".") if section else ():
+        value = None if value is None else value[name]
+    return value is not None or section in also
+
+
 def filled_in(order: ServiceOrder, filled: Sequence[Filled], who: str, at: int) -> ServiceOrder:
     """Return an order with fields filled in by somebody, at `at` ms.
 
@@ -258,7 +267,11 @@ def filled_in(order: ServiceOrder, filled: Sequence[Filled], who: str, at: int) 
         elif value:
             choices.append(Choice(field=item.field, why=f"filled in by {who} on {day}"))
     return ServiceOrder.model_validate(
-        {**document, "missing": [m.model_dump() for m in missing], "choices": [c.model_dump() for c in choices]}
+        {
+            **document,
+            "missing": [m.model_dump() for m in missing],
+            "choices": [c.model_dump() for c in choices],
+        }
     )
 
 
