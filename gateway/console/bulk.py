@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from nicegui import background_tasks
+from nicegui import background_tasks, context
 from nicegui.events import GenericEventArguments
 
 from diagnostics.case import Case
@@ -58,6 +58,21 @@ def silence_match(case: Case, scope: str) -> SilenceMatch:
         component=case.component or None,
         fault=case.fault,
     )
+
+
+def dismissal_words(cases: Sequence[Case]) -> str:
+    """Return what it means to dismiss cases."""
+    orders = [case.order_id or "" for case in cases if case.has_open_order]
+    says = (
+        t("Ends the case: there is no fault, and no order is opened.")
+        if len(cases) == 1
+        else t("Ends {number} cases: there is no fault, and no order is opened.", number=len(cases))
+    )
+    if len(orders) == 1:
+        return f"{says} {t('Cancels order {order} at the repairer.', order=orders[0])}"
+    if orders:
+        return f"{says} {t('Cancels {number} open orders at the repairer.', number=len(orders))}"
+    return says
 
 
 class ActBar:
@@ -130,22 +145,20 @@ class ActBar:
 
     async def _ask_dismiss(self, cases: Sequence[Case]) -> None:
         self._picked = list(cases)
-        orders = sum(case.has_open_order for case in cases)
-        says = t("Ends {number} cases: there is no fault. No order is opened for them.", number=len(cases))
-        if orders:
-            says += " " + t("Cancels {number} open orders at the repairer's.", number=orders)
-        self._dismissal.ask(says)
+        self._dismissal.ask(dismissal_words(cases))
 
     async def _dismiss(self, values: Values) -> None:
         cases, note = self._picked, values["note"]
         names = {case.case_id for case in cases}
         kept = asyncio.Event()
+        page = context.client
 
         async def send() -> None:
             try:
                 await asyncio.wait_for(kept.wait(), GRACE)
             except TimeoutError:
-                await self._say(cases, Verb.DISMISS, note=note)
+                with page:  # in its language, also when its reader has left
+                    await self._say(cases, Verb.DISMISS, note=note)
             self.leaving -= names
             await self._live.look()
 

@@ -108,6 +108,7 @@ def _register(desks: Desks) -> None:
     @ui.page("/", response_timeout=PATIENCE)
     @ui.page("/cases", response_timeout=PATIENCE)
     async def cases(
+        *,
         state: str = "open",
         severity: str = "",
         brand: str = "",
@@ -118,7 +119,17 @@ def _register(desks: Desks) -> None:
         find: str = "",
         after: str = "",
     ) -> None:
-        filters = CaseFilters(state, severity, brand, device_class, reason, who, seen, find, after)
+        filters = CaseFilters(
+            state=state,
+            severity=severity,
+            brand=brand,
+            device_class=device_class,
+            reason=reason,
+            who=who,
+            seen=seen,
+            find=find,
+            after=after,
+        )
         await cases_page(desks.here(), filters)
 
     @ui.page("/cases/{case_id}", response_timeout=PATIENCE)

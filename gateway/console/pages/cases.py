@@ -25,7 +25,7 @@ from gateway.console.words import (
     upper_first,
     why_words,
 )
-from gateway.ports import CaseCounts, CaseFilters, Page
+from gateway.ports import CaseCounts, CaseFilters, CaseOrder, Page
 
 PAGE_SIZE = 100
 
@@ -125,9 +125,13 @@ async def cases_page(desk: Desk, filters: Filters) -> None:
     async with frame(desk, "cases", t("Queue"), style="queue") as live:
         with box("div", "head"):
             text("h1", t("Queue"))
-            summary = Region(box("p", "summary"), lambda answer: _draw_summary(answer, chosen.filters))
+            summary: Region[Answer] = Region(
+                box("p", "summary"), lambda answer: _draw_summary(answer, chosen.filters)
+            )
             box("div", "spread")
-            brands = Region(box("div", "filters"), lambda names: _filter_bar(chosen, live, names))
+            brands: Region[tuple[str, ...]] = Region(
+                box("div", "filters"), lambda names: _filter_bar(chosen, live, names)
+            )
         with box("div", "above"):
             views = Region(box("nav", "views").props(_label(t("Views"))), _draw_views)
             box("div", "spread")
@@ -137,12 +141,14 @@ async def cases_page(desk: Desk, filters: Filters) -> None:
             label=t("Cases by urgency"),
             hold=True,
             on_select=bar.selected if bar.may_act else None,
-        )
+        ).classes("cards")
         pager = Region(box("nav", "pager").props(_label(t("Pages"))), _draw_pager)
 
         def ask() -> Answer:
             asked = chosen.filters.asked(desk.caller.name)
-            order = "urgency" if chosen.filters.state in ("open", "suspected", "confirmed") else "newest"
+            order: CaseOrder = (
+                "urgency" if chosen.filters.state in ("open", "suspected", "confirmed") else "newest"
+            )
             page = desk.queries.cases(
                 order=order, cursor=chosen.filters.after or None, limit=PAGE_SIZE, **asked
             )
