@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
-from gateway.api import acting, ingest, operation, papers, routes
+from gateway.api import acting, bulk, caselists, ingest, operation, papers, routes, silencing
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
@@ -26,7 +26,16 @@ DESCRIPTION = (
     "Lists page by cursor: pass `next` as `cursor`."
 )
 
-_ROUTERS = (routes.router, papers.router, acting.router, ingest.router, operation.router)
+_ROUTERS = (
+    caselists.router,  # before the routes of one case: "counts" is no case
+    routes.router,
+    papers.router,
+    acting.router,
+    bulk.router,
+    silencing.router,
+    ingest.router,
+    operation.router,
+)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
