@@ -18,8 +18,8 @@ from diagnostics.instruction import Instruction, RefusedError, Verb
 from diagnostics.naming import derived
 from diagnostics.orders.changes import PartUsed
 from diagnostics.orders.lifecycle import OrderOutcome
+from gateway.access.origins import is_loopback
 from gateway.api.documents import CaseFileDocument
-from gateway.api.guard import is_loopback
 from gateway.api.orderfile import OrderFileDocument
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
