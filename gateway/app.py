@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI
 
+from gateway.api.accessing import AccessDesk
 from gateway.api.app import create_app, create_waiting_app, use_catalogue
 from gateway.api.feed import Feed
 from gateway.clock import Clock, SystemClock
@@ -24,7 +25,9 @@ from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
 from gateway.http import HttpServer
 from gateway.ledger.outbox import SqlOutbox
+from gateway.ledger.people import SqlPeople
 from gateway.ledger.store import SqlLedger
+from gateway.letting_in import open_access
 from gateway.loading import (
     Knowledge,
     build_decoder,
@@ -80,8 +83,10 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gateway]:
+async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -> AsyncIterator[Gateway]:
     """Run a gateway for as long as the block lasts; at its end it drains, commits and saves its state.
+
+    In a demo nobody on this machine has to log in.
 
     Raises:
         UserError: configuration, rules, registry or a store's file are wrong.
@@ -123,6 +128,9 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
             starting,
         )
         stack.callback(ledger.close)
+        people = await _open(lambda: SqlPeople(f"sqlite:///{config.ledger_path}"), "ledger", events, starting)
+        stack.callback(people.close)
+        access = await open_access(config, people, events, demo=demo)
         receiver, commander, listening = _clients(config, decoder.foreign, address, clock, events)
         parts = Parts(
             symbols=symbols,
@@ -141,13 +149,13 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         )
         service = Service(parts)
         listening.append(service.listening)
-        application = _application(config, knowledge, parts, service)
+        application = _application(config, knowledge, parts, service, access)
         await stack.enter_async_context(application.router.lifespan_context(application))
         stack.push_async_callback(http.stop, serving)  # before what it answers from is closed
         door.open(application)
         stack.callback(parts.feed.close)
         _announce(stack, config.data_dir, http.url, events)
-        background = [commander.run(), *([broker.watch()] if broker else [])]
+        background = [commander.run(), access.access.run(), *([broker.watch()] if broker else [])]
         if targets:
             background.append(await _dispatching(stack, config, targets, events, starting))
         failed = await _start(stack, service, receiver, background)
@@ -260,7 +268,9 @@ def _waiting_application(config: Config, starting: Starting, events: Events) -> 
     )
 
 
-def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Service) -> FastAPI:
+def _application(
+    config: Config, knowledge: Knowledge, parts: Parts, service: Service, access: AccessDesk
+) -> FastAPI:
     """Return the API with the console on it."""
     packs = RulePacks(knowledge.ruleset)
     app = create_app(
@@ -280,6 +290,7 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
         catalogue=knowledge.ruleset.catalogue,
         listen_host=config.http.host,
         console_url=config.http.console_url,
+        access=access,
     )
     service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)

@@ -8,8 +8,21 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
-from gateway.api import acting, bulk, caselists, ingest, operation, papers, routes, silencing
+from gateway.api import (
+    accounts,
+    acting,
+    bulk,
+    caselists,
+    ingest,
+    logins,
+    operation,
+    papers,
+    routes,
+    silencing,
+)
+from gateway.api.accessing import AccessDesk, answer_refusals
 from gateway.api.callers import Callers, Identify, Loopback
+from gateway.api.gate import Gate
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
 from gateway.api.queries import Queries
@@ -34,6 +47,8 @@ _ROUTERS = (
     bulk.router,
     silencing.router,
     ingest.router,
+    logins.router,
+    accounts.router,
     operation.router,
 )
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
@@ -58,6 +73,7 @@ def create_app(
     listen_host: str = "127.0.0.1",
     console_url: str | None = None,
     callers: Callers | None = None,
+    access: AccessDesk | None = None,
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
 
@@ -78,7 +94,9 @@ def create_app(
         catalogue: the signals; the shipped ones when left out.
         listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
         console_url: public address, when a proxy stands in front.
-        callers: tells who asks; when left out, whoever is on this machine is the built-in engineer.
+        callers: tells who asks; when left out, `access` does, and without that whoever is on this machine is
+            the built-in engineer.
+        access: accounts and logins; None where there are none.
     """
     app = describe_app()
     app.state.queries = Queries(
@@ -101,7 +119,9 @@ def create_app(
         clock=clock or SystemClock(),
         health=health,
     )
-    app.add_middleware(Identify, callers=callers or Loopback())
+    app.state.access = access
+    app.add_middleware(Gate)
+    app.add_middleware(Identify, callers=callers or (access.access if access else Loopback()))
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
     return app
 
@@ -145,6 +165,7 @@ def describe_app() -> FastAPI:
         redoc_url=None,
     )
     answer_with_problems(app)
+    answer_refusals(app)
     for router in _ROUTERS:
         app.include_router(router)
     for path in ("/api/{rest:path}", "/healthz", "/readyz", "/metrics"):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from diagnostics.case import Case
 from diagnostics.instruction import Instruction, Verb
 from diagnostics.naming import derived
-from gateway.api.guard import is_loopback
+from gateway.access.origins import is_loopback
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
 from gateway.api.views import Instructed, Word

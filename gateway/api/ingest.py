@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from gateway.api.documents import TakenDocument
 from gateway.api.problems import Problem, ProblemError
+from gateway.api.senders import check_sender
 from gateway.api.views import Health, Intake
 from gateway.clock import Clock
 from gateway.errors import OutsideError
@@ -92,10 +93,13 @@ def _entrance(request: Request) -> Entrance:
     },
     responses={
         400: {"description": "There is no message in the request", "model": Problem},
+        401: {"description": "It takes a token with the scope `ingest`", "model": Problem},
+        403: {"description": "The token is not good for this tenant", "model": Problem},
         404: {"description": "There is no such format", "model": Problem},
         413: {"description": "The message is larger than `intake.max_payload`", "model": Problem},
         415: {"description": "The body is a form of a web page, a picture, or compressed", "model": Problem},
         422: {"description": "It is not told whose the message is", "model": Problem},
+        429: {"description": "Too many messages; again after `Retry-After` seconds", "model": Problem},
         503: {"description": "Not kept; send it again after `Retry-After` seconds", "model": Problem},
     },
 )
@@ -119,6 +123,7 @@ async def take_message(
         names = ", ".join(sorted(entrance.offered))
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no format {codec!r}, only {names}")
     topic = offer.topic(tenant=tenant, device_class=device_class, device=device)
+    check_sender(request, topic.split("/")[2])
     _check_type(request)
     payload = await _body(request, entrance.max_payload)
     if not payload:

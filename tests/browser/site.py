@@ -9,6 +9,7 @@ from browser.console_seed import sown
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
+from gateway.api.accessing import AccessDesk
 from gateway.api.app import create_app
 from gateway.api.feed import Feed
 from gateway.clock import ManualClock
@@ -54,7 +55,13 @@ class Site:
     feed: Feed = field(default_factory=Feed)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
-    def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None) -> FastAPI:
+    def app(
+        self,
+        *,
+        listen_host: str = "127.0.0.1",
+        console_url: str | None = None,
+        access: AccessDesk | None = None,
+    ) -> FastAPI:
         return create_app(
             ledger=self.ledger,
             history=self.history,
@@ -65,6 +72,7 @@ class Site:
             clock=self.clock,
             listen_host=listen_host,
             console_url=console_url,
+            access=access,
         )
 
     def client(self, app: FastAPI | None = None) -> AsyncClient:
