@@ -280,6 +280,7 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
         catalogue=knowledge.ruleset.catalogue,
         listen_host=config.http.host,
         console_url=config.http.console_url,
+        topic_root=config.broker.topic_root,
     )
     service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)

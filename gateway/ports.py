@@ -305,28 +305,19 @@ class RetryRequest:
     missing: tuple[int, ...] = ()
 
 
-class Ledger(Protocol):
-    """Cases, orders, decisions, quarantine and devices. Calls block; the service runs them on a thread.
+class LedgerReads(Protocol):
+    """What people and other systems read of a ledger. Calls block; callers run them on threads.
 
-    A `device` filter is ``tenant/class/device``. Cursors are opaque to callers.
+    A `device` filter is ``tenant/class/device``; `tenants` are those of which anything is returned, None for
+    all. Cursors are opaque to callers.
     """
-
-    def commit(self, write: LedgerWrite) -> list[ServiceOrder]:
-        """Write all of it in one transaction and return the orders that are new.
-
-        Rows are keyed by what they are about: writing the same again changes nothing. An order whose fault
-        has an open order already is not written.
-
-        Raises:
-            StoreUnavailableError: nothing was written; the same call may be made again.
-        """
-        ...
 
     def devices(
         self,
         *,
         tenant: str | None = None,
         device_class: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[DeviceRecord]:
@@ -344,6 +335,7 @@ class Ledger(Protocol):
         severity: str | None = None,
         tenant: str | None = None,
         device: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Case]:
@@ -352,10 +344,6 @@ class Ledger(Protocol):
 
     def case(self, case_id: str) -> Case | None:
         """Return one case."""
-        ...
-
-    def open_cases(self) -> list[Case]:
-        """Return all cases that are not at their end, and those whose order is still open."""
         ...
 
     def events(self, case_id: str) -> list[CaseEvent]:
@@ -378,6 +366,7 @@ class Ledger(Protocol):
         state: str | None = None,
         tenant: str | None = None,
         device: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[ServiceOrder]:
@@ -398,13 +387,34 @@ class Ledger(Protocol):
         reason: str | None = None,
         topic: str | None = None,
         since: int | None = None,
+        within: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Quarantined]:
         """Return what could not be used, newest first.
 
-        `topic` is an MQTT filter. `since` is the earliest arrival, ms.
+        `topic` is an MQTT filter, and so are those of `within`, of which one has to take the row's topic.
+        `since` is the earliest arrival, ms.
         """
+        ...
+
+
+class Ledger(LedgerReads, Protocol):
+    """Cases, orders, decisions, quarantine and devices. Calls block; the service runs them on a thread."""
+
+    def commit(self, write: LedgerWrite) -> list[ServiceOrder]:
+        """Write all of it in one transaction and return the orders that are new.
+
+        Rows are keyed by what they are about: writing the same again changes nothing. An order whose fault
+        has an open order already is not written.
+
+        Raises:
+            StoreUnavailableError: nothing was written; the same call may be made again.
+        """
+        ...
+
+    def open_cases(self) -> list[Case]:
+        """Return all cases that are not at their end, and those whose order is still open."""
         ...
 
     def to_retry(self, limit: int) -> list[Quarantined]:

@@ -1,57 +1,78 @@
 """The audit trail as the rest of the gateway knows it: who looked at personal data, who changed what."""
 
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from gateway.access.principal import Principal
+from gateway.access.principal import ALL_TENANTS, Principal
 
 
 class Trail(Protocol):
     """Keeps who looked and who changed.
 
-    Calls block, may come from any thread, and raise StoreUnavailableError when nothing was kept: what was
-    asked for is then not answered either.
+    Calls block, may come from any thread, and raise StoreUnavailableError when nothing was kept.
     """
 
     def looked(
-        self, caller: Principal, what: str, object_id: str, tenant: str, *, number: int = 1, of: str = ""
-    ) -> None:
-        """Keep that somebody was shown personal data in clear.
+        self,
+        caller: Principal,
+        what: str,
+        targets: Iterable[tuple[str, str]],
+        *,
+        address: str = "",
+        detail: Mapping[str, object] | None = None,
+    ) -> int:
+        """Keep that somebody is about to be shown personal data in clear; return how many looks are new.
+
+        A page that stays open renews what it shows: the same look again is none, within some minutes.
 
         Args:
-            caller: who looked.
-            what: kind of object in one word: ``order``, ``paper``, ``event``, ``registry``.
-            object_id: its identifier; ``*`` for a list, which is one look however long it is.
-            tenant: whose it is; ``*`` for a list over several tenants.
-            number: how many objects the answer showed.
-            of: what of it, where that is to be told: the paper's name, the registry's table.
+            caller: who looks.
+            what: such as ``order.look``.
+            targets: what is looked at, with its tenant: ``("order:SO-...", "acme")``; a list is one look at
+                ``order:*``.
+            address: from where.
+            detail: what else is to be known: how many a list held.
         """
         ...
 
     def changed(
-        self, caller: Principal, what: str, object_id: str, tenant: str, *, verb: str, detail: str = ""
+        self,
+        caller: Principal | None,
+        what: str,
+        target: str = "",
+        *,
+        tenant: str = ALL_TENANTS,
+        address: str = "",
+        **detail: object,
     ) -> None:
-        """Keep that somebody changed something, once the change is kept.
-
-        Args:
-            caller: who changed it.
-            what: kind of object in one word: ``case``, ``order``, ``rules``, ``registry``, ``account``.
-            object_id: its identifier.
-            tenant: whose it is; ``*`` where it concerns all of them.
-            verb: what was done, as the API spells it: ``acknowledge``, ``close``, ``put``, ``delete``.
-            detail: what else is to be known, in plain words, without personal data.
-        """
+        """Keep that somebody changed something: ``("case.dismiss", "case:C-...", tenant="acme")``."""
         ...
 
 
 class NoTrail:
-    """Keeps nothing: for one-off reads by those who own the files anyway, and for tests of other things."""
+    """Keeps nothing: for those who own the files anyway, and for tests of other things."""
 
     def looked(
-        self, caller: Principal, what: str, object_id: str, tenant: str, *, number: int = 1, of: str = ""
-    ) -> None:
+        self,
+        caller: Principal,
+        what: str,
+        targets: Iterable[tuple[str, str]],
+        *,
+        address: str = "",
+        detail: Mapping[str, object] | None = None,
+    ) -> int:
         """Keep nothing."""
+        del caller, what, targets, address, detail
+        return 0
 
     def changed(
-        self, caller: Principal, what: str, object_id: str, tenant: str, *, verb: str, detail: str = ""
+        self,
+        caller: Principal | None,
+        what: str,
+        target: str = "",
+        *,
+        tenant: str = ALL_TENANTS,
+        address: str = "",
+        **detail: object,
     ) -> None:
         """Keep nothing."""

@@ -18,19 +18,19 @@ from diagnostics.instruction import Instruction, RefusedError, Verb
 from diagnostics.naming import derived
 from diagnostics.orders.changes import PartUsed
 from diagnostics.orders.lifecycle import OrderOutcome
+from gateway.access.principal import BUILT_IN, Principal, Role
+from gateway.api.callers import Caller
 from gateway.api.documents import CaseFileDocument
-from gateway.api.guard import is_loopback
 from gateway.api.orderfile import OrderFileDocument
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
+from gateway.api.rights import needs
 from gateway.api.views import Instructed
 from gateway.errors import OutsideError
 from rules.symbols import DeviceId
 
 #: Seconds after which a request is answered though its words are not kept yet.
 KEPT_WITHIN = 10.0
-#: Who it was when nobody says.
-NOBODY_SAID = "engineer"
 
 router = APIRouter(
     prefix="/api/v1",
@@ -41,6 +41,9 @@ router = APIRouter(
         503: {"description": "Not kept; say it again after `Retry-After` seconds", "model": Problem},
     },
 )
+
+#: Whoever acts is an engineer in the tenant of what they act on.
+ACTS = needs(Role.ENGINEER)
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4_000, pattern=r"^[^\x00]*$")]
 Said = Annotated[Text, Field(min_length=1)]
@@ -110,9 +113,10 @@ class Desk:
     def __init__(
         self,
         request: Request,
+        caller: Caller,
         user: Annotated[
             str | None,
-            Header(alias="X-Forewarn-User", description="who it is; read from loopback only"),
+            Header(alias="X-Forewarn-User", description="who it is; read in the built-in session only"),
         ] = None,
         key: Annotated[
             str | None,
@@ -121,8 +125,8 @@ class Desk:
     ) -> None:
         queries = request.app.state.queries
         assert isinstance(queries, Queries)
-        self.reads = queries
-        self.who = _who(request, user)
+        self.reads = queries.seen_by(caller)
+        self.who = _who(caller, user)
         self._key = key
         self._instructed: Instructed | None = request.app.state.instructed
 
@@ -176,10 +180,10 @@ class Desk:
         return derived("I-", *said) if verb is Verb.COMMENT else f"I-{uuid.uuid4().hex[:16]}"
 
 
-def _who(request: Request, user: str | None) -> str:
-    """Return the name of who acts: there is no login yet, so a name is believed on this machine alone."""
-    if user is None or request.client is None or not is_loopback(request.client.host):
-        return NOBODY_SAID
+def _who(caller: Principal, user: str | None) -> str:
+    """Return the name of who acts; in the built-in session whoever they say."""
+    if caller != BUILT_IN or user is None:
+        return caller.name
     try:
         name = user.encode("latin-1").decode("utf-8").strip()  # headers come as bytes, read as Latin-1
     except UnicodeError:
@@ -208,31 +212,31 @@ async def _on_case(
     return CaseFileDocument.of_file(file.case, file.events, file.decisions)
 
 
-@router.post("/cases/{case_id}/acknowledge", tags=["cases"])
+@router.post("/cases/{case_id}/acknowledge", tags=["cases"], dependencies=[ACTS])
 async def acknowledge_case(desk: Acts, case_id: str, body: NoteBody | None = None) -> CaseFileDocument:
     """Say that you have seen an open case; the first who says so stays."""
     return await _on_case(desk, case_id, Verb.ACKNOWLEDGE, body or NoteBody())
 
 
-@router.post("/cases/{case_id}/assign", tags=["cases"])
+@router.post("/cases/{case_id}/assign", tags=["cases"], dependencies=[ACTS])
 async def assign_case(desk: Acts, case_id: str, body: AssignBody) -> CaseFileDocument:
     """Give an open case to somebody who looks after it."""
     return await _on_case(desk, case_id, Verb.ASSIGN, body)
 
 
-@router.post("/cases/{case_id}/comment", tags=["cases"])
+@router.post("/cases/{case_id}/comment", tags=["cases"], dependencies=[ACTS])
 async def comment_case(desk: Acts, case_id: str, body: CommentBody) -> CaseFileDocument:
     """Add a remark to the ledger of a case."""
     return await _on_case(desk, case_id, Verb.COMMENT, body)
 
 
-@router.post("/cases/{case_id}/dismiss", tags=["cases"])
+@router.post("/cases/{case_id}/dismiss", tags=["cases"], dependencies=[ACTS])
 async def dismiss_case(desk: Acts, case_id: str, body: DismissBody) -> CaseFileDocument:
     """End an open case in which there is no fault; no order is opened, and one that is open is cancelled."""
     return await _on_case(desk, case_id, Verb.DISMISS, body)
 
 
-@router.post("/cases/{case_id}/confirm", tags=["cases"])
+@router.post("/cases/{case_id}/confirm", tags=["cases"], dependencies=[ACTS])
 async def confirm_case(desk: Acts, case_id: str, body: NoteBody | None = None) -> CaseFileDocument:
     """Confirm an open case: an order is opened, also where a policy held it, or opened again.
 
@@ -251,13 +255,13 @@ async def _on_order(desk: Desk, order_id: str, verb: Verb, body: StateBody | Clo
     return document
 
 
-@router.post("/orders/{order_id}/state", tags=["orders"])
+@router.post("/orders/{order_id}/state", tags=["orders"], dependencies=[ACTS])
 async def set_order_state(desk: Acts, order_id: str, body: StateBody) -> OrderFileDocument:
     """Bring an order to a state, as a repairer's system does; docs/orders.md draws which are possible."""
     return await _on_order(desk, order_id, Verb.STATE, body)
 
 
-@router.post("/orders/{order_id}/close", tags=["orders"])
+@router.post("/orders/{order_id}/close", tags=["orders"], dependencies=[ACTS])
 async def close_order(desk: Acts, order_id: str, body: CloseBody) -> OrderFileDocument:
     """Close an order with what it came to; `cancelled` cancels it."""
     return await _on_order(desk, order_id, Verb.CLOSE, body)

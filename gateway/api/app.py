@@ -8,11 +8,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
+from gateway.access.trail import Trail
 from gateway.api import acting, ingest, operation, papers, routes
 from gateway.api.callers import Callers, Identify, Loopback
+from gateway.api.described import described
 from gateway.api.guard import Guard
-from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
+from gateway.api.problems import ProblemError, answer_with_problems
 from gateway.api.queries import Queries
+from gateway.api.rights import open_to_all
 from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
@@ -26,6 +29,7 @@ DESCRIPTION = (
     "Lists page by cursor: pass `next` as `cursor`."
 )
 
+_NOTHING = open_to_all("there is nothing")
 _ROUTERS = (routes.router, papers.router, acting.router, ingest.router, operation.router)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
@@ -49,6 +53,8 @@ def create_app(
     listen_host: str = "127.0.0.1",
     console_url: str | None = None,
     callers: Callers | None = None,
+    trail: Trail | None = None,
+    topic_root: str = "fw",
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
 
@@ -70,6 +76,8 @@ def create_app(
         listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
         console_url: public address, when a proxy stands in front.
         callers: tells who asks; when left out, whoever is on this machine is the built-in engineer.
+        trail: keeps who changed what and who looked at whose data; None keeps nothing.
+        topic_root: where the topics of devices begin; below it they name their tenant.
     """
     app = describe_app()
     app.state.queries = Queries(
@@ -79,6 +87,8 @@ def create_app(
         clock=clock or SystemClock(),
         catalogue=catalogue or load_catalogue(),
         heard=heard,
+        trail=trail,
+        topic_root=topic_root,
     )
     app.state.health = health
     app.state.events = events
@@ -139,29 +149,20 @@ def describe_app() -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     for path in ("/api/{rest:path}", "/healthz", "/readyz", "/metrics"):
-        app.add_api_route(path, _nothing_here, methods=_METHODS, include_in_schema=False)
+        app.add_api_route(
+            path, _nothing_here, methods=_METHODS, include_in_schema=False, dependencies=[_NOTHING]
+        )
     return app
 
 
 class Application(FastAPI):
-    """The application; its description tells the media type of problems."""
+    """The application; its description tells who may what, and how it fails."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         if self.openapi_schema is None:
-            self.openapi_schema = _with_problems_typed(super().openapi())
+            self.openapi_schema = described(self, super().openapi())
         return self.openapi_schema
-
-
-def _with_problems_typed(document: dict[str, Any]) -> dict[str, Any]:
-    for operations in document["paths"].values():
-        for described in operations.values():
-            for response in described["responses"].values():
-                content = response.get("content", {})
-                for media_type in list(content):
-                    if content[media_type].get("schema", {}).get("$ref", "").endswith("/Problem"):
-                        content[MEDIA_TYPE] = content.pop(media_type)
-    return document
 
 
 async def _nothing_here(request: Request) -> None:

@@ -1,7 +1,7 @@
 """Every question that the API and the console ask of the stores. Calls block; callers run them on threads."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
@@ -11,10 +11,12 @@ from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import OrderState, ServiceOrder
 from gateway.access.principal import Principal
+from gateway.access.trail import NoTrail, Trail
+from gateway.api.scope import ScopedHistory, ScopedLedger, ScopedRules, Telemetry
 from gateway.api.views import Heard, RulesView
 from gateway.clock import Clock
 from gateway.errors import UserError
-from gateway.ports import DeviceRecord, History, Ledger, Page, Quarantined, StoredReading
+from gateway.ports import DeviceRecord, LedgerReads, Page, Quarantined, StoredReading
 from gateway.wire.topics import is_filter
 from rules.signals import Catalogue
 from rules.symbols import DeviceId
@@ -23,6 +25,8 @@ from rules.symbols import DeviceId
 SCAN_PAGE = 500
 #: Counting stops here and says "more than"; a search through names looks at so many devices.
 COUNT_LIMIT = 5_000
+#: What takes long to count is counted anew after so many ms.
+COUNT_AGAIN_MS = 60_000
 SEARCH_LIMIT = 50_000
 
 CASE_STATES = ("open", *(state.value for state in CaseState))
@@ -64,30 +68,49 @@ class Totals:
 
 
 class Queries:
-    """Reads of ledger, history and rules."""
+    """Reads of ledger, history and rules.
+
+    Attributes:
+        ledger: as the caller may read it, and so are `history` and `rules`; all of it without one.
+        whole: all of the ledger, to find out whose something is; what is shown comes from `ledger`.
+        caller: who reads; None is the gateway itself.
+    """
 
     def __init__(
         self,
         *,
-        ledger: Ledger,
-        history: History,
+        ledger: LedgerReads,
+        history: Telemetry,
         rules: RulesView,
         clock: Clock,
         catalogue: Catalogue,
         heard: Heard | None = None,
+        trail: Trail | None = None,
+        topic_root: str = "fw",
     ) -> None:
-        self.ledger = ledger
-        self.history = history
+        self.ledger: LedgerReads = ledger
+        self.history: Telemetry = history
         self.rules = rules
+        self._history, self._rules = self.history, rules
         self.clock = clock
         self.catalogue = catalogue
+        self.whole: LedgerReads = ledger
         self._heard = heard
+        self._trail = trail or NoTrail()
+        self._topic_root = topic_root
+        self._quarantined: tuple[int, Count] | None = None
         self.caller: Principal | None = None
 
     def seen_by(self, caller: Principal) -> Self:
-        """Return these reads as somebody may make them: what is not of their tenants is not there."""
+        """Return these reads as somebody may make them: what is not of their tenants is not there.
+
+        Personal data is masked where they are a viewer; elsewhere their looks at it are kept.
+        """
         seen = copy(self)
         seen.caller = caller
+        seen.ledger = ScopedLedger(self.whole, caller, self._trail, root=self._topic_root)
+        seen.history = ScopedHistory(self._history, caller)
+        seen.rules = ScopedRules(self._rules, caller)
         return seen
 
     def now(self) -> int:
@@ -246,15 +269,32 @@ class Queries:
 
     def totals(self) -> Totals:
         """Count what is open and what is watched."""
-        newest = self.ledger.quarantine(limit=1).items
+        # Counted is not shown: orders are not looked at one by one, and none of it is in the audit trail.
+        whole, tenants = self.whole, None if self.caller is None else self.caller.tenants()
         return Totals(
-            open_cases=_count(lambda cursor: self.ledger.cases(state="open", cursor=cursor, limit=SCAN_PAGE)),
-            open_orders=_count(
-                lambda cursor: self.ledger.orders(state="open", cursor=cursor, limit=SCAN_PAGE)
+            open_cases=_count(
+                lambda cursor: whole.cases(state="open", tenants=tenants, cursor=cursor, limit=SCAN_PAGE)
             ),
-            devices=_count(lambda cursor: self.ledger.devices(cursor=cursor, limit=SCAN_PAGE)),
-            quarantined=Count(newest[0].number if newest else 0),
+            open_orders=_count(
+                lambda cursor: whole.orders(state="open", tenants=tenants, cursor=cursor, limit=SCAN_PAGE)
+            ),
+            devices=_count(lambda cursor: whole.devices(tenants=tenants, cursor=cursor, limit=SCAN_PAGE)),
+            quarantined=self._count_quarantined(tenants),
         )
+
+    def _count_quarantined(self, tenants: Collection[str] | None) -> Count:
+        """Count what could not be used: all that ever came, or what there is of some tenants.
+
+        The rows of a tenant are found by their topics, one by one, so they are counted once in a while.
+        """
+        if tenants is None:
+            newest = self.ledger.quarantine(limit=1).items
+            return Count(newest[0].number if newest else 0)
+        now = self.now()
+        if self._quarantined is None or not 0 <= now - self._quarantined[0] < COUNT_AGAIN_MS:
+            page = self.ledger.quarantine(limit=SCAN_PAGE)
+            self._quarantined = now, Count(len(page.items), more=page.next is not None)
+        return self._quarantined[1]
 
     def _as_heard(self, record: DeviceRecord) -> DeviceRecord:
         """Return what the ledger has of a device, with what the gateway knows since."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from diagnostics.orders.model import ServiceOrder
+from gateway.access.principal import Role
 from gateway.api.callers import Caller
 from gateway.api.documents import (
     CaseDocument,
@@ -23,6 +24,7 @@ from gateway.api.orderfile import OrderFileDocument
 from gateway.api.parameters import Cursor, DurationParameter, InstantParameter, Limit
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
+from gateway.api.rights import needs
 from gateway.api.views import Changes, Reloads
 from gateway.errors import OutsideError
 from gateway.ports import StoredReading
@@ -31,6 +33,9 @@ from rules.symbols import DeviceId
 _NOT_FOUND: dict[int | str, dict[str, object]] = {
     404: {"description": "There is no such thing", "model": Problem}
 }
+
+#: Whoever has any role may look at what their tenants have.
+LOOKS = needs(Role.VIEWER)
 
 router = APIRouter(
     prefix="/api/v1", responses={422: {"description": "Something in the request is wrong", "model": Problem}}
@@ -67,7 +72,7 @@ OrderStateFilter = Literal[
 ]
 
 
-@router.get("/devices", tags=["devices"])
+@router.get("/devices", tags=["devices"], dependencies=[LOOKS])
 def list_devices(
     *,
     reads: Reads,
@@ -81,7 +86,9 @@ def list_devices(
     return PageDocument(items=[DeviceDocument.of(record) for record in page.items], next=page.next)
 
 
-@router.get("/devices/{tenant}/{device_class}/{device}", tags=["devices"], responses=_NOT_FOUND)
+@router.get(
+    "/devices/{tenant}/{device_class}/{device}", tags=["devices"], dependencies=[LOOKS], responses=_NOT_FOUND
+)
 def show_device(reads: Reads, tenant: str, device_class: str, device: str) -> DeviceDocument:
     """Show what is known of one device."""
     name = DeviceId(tenant, device_class, device)
@@ -94,6 +101,7 @@ def show_device(reads: Reads, tenant: str, device_class: str, device: str) -> De
 @router.get(
     "/devices/{tenant}/{device_class}/{device}/telemetry",
     tags=["devices"],
+    dependencies=[LOOKS],
     responses=_NOT_FOUND,
     response_model=PageDocument[ReadingDocument],
 )
@@ -136,7 +144,7 @@ def _reading_fields(reading: StoredReading) -> dict[str, object]:
     }
 
 
-@router.get("/cases", tags=["cases"])
+@router.get("/cases", tags=["cases"], dependencies=[LOOKS])
 def list_cases(
     *,
     reads: Reads,
@@ -154,7 +162,7 @@ def list_cases(
     return PageDocument(items=[CaseDocument.of(case) for case in page.items], next=page.next)
 
 
-@router.get("/cases/{case_id}", tags=["cases"], responses=_NOT_FOUND)
+@router.get("/cases/{case_id}", tags=["cases"], dependencies=[LOOKS], responses=_NOT_FOUND)
 def show_case(reads: Reads, case_id: str) -> CaseFileDocument:
     """Show a case with its evidence, self tests, timeline, and the ledger of why (not) an order."""
     file = reads.case_file(case_id)
@@ -163,7 +171,7 @@ def show_case(reads: Reads, case_id: str) -> CaseFileDocument:
     return CaseFileDocument.of_file(file.case, file.events, file.decisions)
 
 
-@router.get("/orders", tags=["orders"])
+@router.get("/orders", tags=["orders"], dependencies=[LOOKS])
 def list_orders(
     *,
     reads: Reads,
@@ -178,7 +186,7 @@ def list_orders(
     return PageDocument(items=page.items, next=page.next)
 
 
-@router.get("/orders/{order_id}", tags=["orders"], responses=_NOT_FOUND)
+@router.get("/orders/{order_id}", tags=["orders"], dependencies=[LOOKS], responses=_NOT_FOUND)
 def show_order(reads: Reads, order_id: str) -> OrderFileDocument:
     """Show one service order with all that happened to it."""
     order = OrderFileDocument.read(reads, order_id)
@@ -187,7 +195,7 @@ def show_order(reads: Reads, order_id: str) -> OrderFileDocument:
     return order
 
 
-@router.get("/rules", tags=["rules"])
+@router.get("/rules", tags=["rules"], dependencies=[LOOKS])
 def list_rules(reads: Reads) -> PageDocument[dict[str, object]]:
     """List the rules that are being evaluated, as their packs spell them."""
     return PageDocument(items=reads.rules.rules())
@@ -196,6 +204,7 @@ def list_rules(reads: Reads) -> PageDocument[dict[str, object]]:
 @router.post(
     "/rules/reload",
     tags=["rules"],
+    dependencies=[needs(Role.ENGINEER, everywhere=True)],
     responses={
         422: {"description": "A pack is wrong; the rules are those of before", "model": Problem},
         503: {"description": "The gateway is not at work", "model": Problem},
@@ -215,7 +224,7 @@ async def reload_rules(request: Request) -> ReloadDocument:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
 
 
-@router.get("/quarantine", tags=["quarantine"])
+@router.get("/quarantine", tags=["quarantine"], dependencies=[LOOKS])
 def list_quarantine(
     *,
     reads: Reads,
@@ -230,7 +239,7 @@ def list_quarantine(
     return PageDocument(items=[QuarantineDocument.of(row) for row in page.items], next=page.next)
 
 
-@router.get("/events", tags=["events"], response_class=EventSourceResponse)
+@router.get("/events", tags=["events"], dependencies=[LOOKS], response_class=EventSourceResponse)
 async def follow_events(request: Request) -> AsyncIterator[ServerSentEvent]:
     """Follow changes as server-sent events: `case` and `order` carry the document as it now stands.
 

@@ -1,7 +1,7 @@
 """The ledger in an SQL database: SQLite in one file, and nothing that PostgreSQL does not have."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -14,7 +14,14 @@ from gateway.clock import SystemClock
 from gateway.errors import StoreUnavailableError
 from gateway.ledger.opening import open_engine, open_engine_readonly, shown, speaking, writing
 from gateway.ledger.paging import page
-from gateway.ledger.quarantining import conditions, mark_retried, request_retries, row_of, to_retry
+from gateway.ledger.quarantining import (
+    conditions,
+    mark_retried,
+    request_retries,
+    row_of,
+    taken_by,
+    to_retry,
+)
 from gateway.ledger.tables import (
     case_events,
     cases,
@@ -131,6 +138,7 @@ class SqlLedger:
         *,
         tenant: str | None = None,
         device_class: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[DeviceRecord]:
@@ -142,6 +150,8 @@ class SqlLedger:
         query = sa.select(devices)
         if tenant is not None:
             query = query.where(devices.c.tenant == tenant)
+        if tenants is not None:
+            query = query.where(devices.c.tenant.in_(sorted(tenants)))
         if device_class is not None:
             query = query.where(devices.c.device_class == device_class)
         with self._reading() as connection:
@@ -169,6 +179,7 @@ class SqlLedger:
         severity: str | None = None,
         tenant: str | None = None,
         device: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Case]:
@@ -184,6 +195,8 @@ class SqlLedger:
             query = query.where(cases.c.severity == severity)
         if tenant is not None:
             query = query.where(cases.c.tenant == tenant)
+        if tenants is not None:
+            query = query.where(cases.c.tenant.in_(sorted(tenants)))
         if device is not None:
             query = query.where(*_of_device(cases, device))
         with self._reading() as connection:
@@ -247,6 +260,7 @@ class SqlLedger:
         state: str | None = None,
         tenant: str | None = None,
         device: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[ServiceOrder]:
@@ -260,6 +274,8 @@ class SqlLedger:
             query = query.where(orders.c.is_open if state == "open" else orders.c.state == state)
         if tenant is not None:
             query = query.where(orders.c.tenant == tenant)
+        if tenants is not None:
+            query = query.where(orders.c.tenant.in_(sorted(tenants)))
         if device is not None:
             query = query.where(*_of_device(orders, device))
         with self._reading() as connection:
@@ -293,6 +309,7 @@ class SqlLedger:
         reason: str | None = None,
         topic: str | None = None,
         since: int | None = None,
+        within: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Quarantined]:
@@ -302,6 +319,7 @@ class SqlLedger:
             reason: only this one.
             topic: an MQTT filter.
             since: earliest arrival, ms.
+            within: MQTT filters, of which one has to take the topic; None for all.
             cursor: of a page.
             limit: rows of a page.
 
@@ -309,6 +327,8 @@ class SqlLedger:
             UserError: no page gave that cursor.
         """
         query = sa.select(quarantine).where(*conditions(reason=reason, topic=topic, since=since))
+        if within is not None:
+            query = query.where(taken_by(within))
         with self._reading() as connection:
             return page(
                 connection,
