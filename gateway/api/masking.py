@@ -118,7 +118,7 @@ def _pattern(text: str) -> str:
 
 
 def _parts(text: str, by_words: bool) -> set[str]:
-    """Return the lines of a personal text, or also its words and numbers, that say something by themselves."""
+    """Return the lines of a personal text, or its words and numbers too, that say something alone."""
     parts = {part.strip() for part in re.split(r"[,;\n]", text)}
     if by_words:
         parts |= set(re.findall(r"[^\W\d_][\w'\u2019-]*", text))

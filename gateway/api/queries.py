@@ -73,6 +73,7 @@ class Queries:
     Attributes:
         ledger: as the caller may read it, and so are `history` and `rules`; all of it without one.
         whole: all of the ledger, to find out whose something is; what is shown comes from `ledger`.
+        trail: keeps who looked at whose data.
         caller: who reads; None is the gateway itself.
     """
 
@@ -96,7 +97,7 @@ class Queries:
         self.catalogue = catalogue
         self.whole: LedgerReads = ledger
         self._heard = heard
-        self._trail = trail or NoTrail()
+        self.trail: Trail = trail or NoTrail()
         self._topic_root = topic_root
         self._quarantined: tuple[int, Count] | None = None
         self.caller: Principal | None = None
@@ -108,7 +109,7 @@ class Queries:
         """
         seen = copy(self)
         seen.caller = caller
-        seen.ledger = ScopedLedger(self.whole, caller, self._trail, root=self._topic_root)
+        seen.ledger = ScopedLedger(self.whole, caller, self.trail, root=self._topic_root)
         seen.history = ScopedHistory(self._history, caller)
         seen.rules = ScopedRules(self._rules, caller)
         return seen

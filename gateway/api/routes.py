@@ -1,11 +1,12 @@
 """The routes under /api/v1. They are plain functions: FastAPI runs each on a thread, as the stores block."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from diagnostics.orders.model import ServiceOrder
@@ -25,6 +26,7 @@ from gateway.api.parameters import Cursor, DurationParameter, InstantParameter, 
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
 from gateway.api.rights import needs
+from gateway.api.scope import LOOK
 from gateway.api.views import Changes, Reloads
 from gateway.errors import OutsideError
 from gateway.ports import StoredReading
@@ -240,11 +242,27 @@ def list_quarantine(
 
 
 @router.get("/events", tags=["events"], dependencies=[LOOKS], response_class=EventSourceResponse)
-async def follow_events(request: Request) -> AsyncIterator[ServerSentEvent]:
+async def follow_events(
+    request: Request,
+    caller: Caller,
+    last: Annotated[
+        str | None,
+        Header(alias="Last-Event-ID", description="`id` of the last event that was heard", max_length=100),
+    ] = None,
+) -> AsyncIterator[ServerSentEvent]:
     """Follow changes as server-sent events: `case` and `order` carry the document as it now stands.
 
-    `lagged` tells a reader that was too slow how many changes it missed; it should read the lists anew.
+    A reader who comes back with `Last-Event-ID` hears what it missed. `lagged` says that something is missing
+    all the same: it was too slow, or away for too long, or the gateway has been started anew; `missed` is how
+    many changes, null where nobody knows. It should read the lists anew.
     """
-    yield ServerSentEvent(comment="following", retry=2000)
-    async for change in _changes(request).subscribe():
-        yield ServerSentEvent(event=change.event, data=change.document)
+    changes = _changes(request)
+    yield ServerSentEvent(comment="following", retry=2000, id=None if last else changes.here())
+    seen: set[object] = set()
+    async for change in changes.subscribe(caller, after=last):
+        tenant = change.document.get("tenant")
+        if change.event == "order" and tenant not in seen and caller.may(Role.ENGINEER, str(tenant)):
+            seen.add(tenant)
+            reads: Queries = request.app.state.queries
+            await asyncio.to_thread(reads.trail.looked, caller, LOOK, [("order:*", str(tenant))])
+        yield ServerSentEvent(event=change.event, data=change.document, id=change.id)
