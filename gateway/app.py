@@ -291,6 +291,7 @@ def _application(
         listen_host=config.http.host,
         console_url=config.http.console_url,
         access=access,
+        topic_root=config.broker.topic_root,
     )
     service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)

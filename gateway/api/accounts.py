@@ -15,6 +15,7 @@ from gateway.api.documents import PageDocument
 from gateway.api.logins import Body
 from gateway.api.parameters import Cursor, InstantParameter, Limit
 from gateway.api.problems import Problem
+from gateway.api.rights import needs
 from rules.times import to_rfc3339
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -22,6 +23,9 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"description": "Something in the request is wrong", "model": Problem},
 }
 _ONE: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such account", "model": Problem}}
+
+#: Accounts and the trail are for admins; of which tenants is asked where it is known.
+SEES_TO = needs(Role.ADMIN)
 
 router = APIRouter(prefix="/api/v1", tags=["access"], responses=_REFUSALS)
 
@@ -119,7 +123,7 @@ class DeedDocument(BaseModel):
         )
 
 
-@router.get("/accounts")
+@router.get("/accounts", dependencies=[SEES_TO])
 def list_accounts(
     desk: Desk, visitor: Visitor, cursor: Cursor = None, limit: Limit = 100
 ) -> PageDocument[AccountDocument]:
@@ -128,7 +132,7 @@ def list_accounts(
     return PageDocument(items=[AccountDocument.of(account) for account in page.items], next=page.next)
 
 
-@router.post("/accounts", status_code=HTTPStatus.CREATED)
+@router.post("/accounts", dependencies=[SEES_TO], status_code=HTTPStatus.CREATED)
 def make_account(desk: Desk, visitor: Visitor, body: MakeBody) -> MadeDocument:
     """Make an account."""
     made = desk.accounts.make(
@@ -143,13 +147,13 @@ def make_account(desk: Desk, visitor: Visitor, body: MakeBody) -> MadeDocument:
     return MadeDocument.made(made)
 
 
-@router.get("/accounts/{name}", responses=_ONE)
+@router.get("/accounts/{name}", dependencies=[SEES_TO], responses=_ONE)
 def show_account(desk: Desk, visitor: Visitor, name: Name) -> AccountDocument:
     """Show one account."""
     return AccountDocument.of(desk.accounts.shown(visitor.caller, name))
 
 
-@router.patch("/accounts/{name}", responses=_ONE)
+@router.patch("/accounts/{name}", dependencies=[SEES_TO], responses=_ONE)
 def change_account(desk: Desk, visitor: Visitor, name: Name, body: ChangeBody) -> AccountDocument:
     """Change what an account may, what it is called, or whether it may come in."""
     accounts, caller, address = desk.accounts, visitor.caller, visitor.address
@@ -162,19 +166,19 @@ def change_account(desk: Desk, visitor: Visitor, name: Name, body: ChangeBody) -
     return AccountDocument.of(accounts.shown(caller, name))
 
 
-@router.post("/accounts/{name}/password", responses=_ONE)
+@router.post("/accounts/{name}/password", dependencies=[SEES_TO], responses=_ONE)
 def reset_password(desk: Desk, visitor: Visitor, name: Name) -> MadeDocument:
     """Give an account a temporary password, shown this once; its logins end."""
     return MadeDocument.made(desk.accounts.set_password(visitor.caller, name, address=visitor.address))
 
 
-@router.delete("/accounts/{name}", status_code=HTTPStatus.NO_CONTENT, responses=_ONE)
+@router.delete("/accounts/{name}", dependencies=[SEES_TO], status_code=HTTPStatus.NO_CONTENT, responses=_ONE)
 def remove_account(desk: Desk, visitor: Visitor, name: Name) -> None:
     """Take an account away, with its logins and tokens; what it did stays in the trail."""
     desk.accounts.remove(visitor.caller, name, address=visitor.address)
 
 
-@router.get("/audit")
+@router.get("/audit", dependencies=[SEES_TO])
 def list_deeds(
     *,
     desk: Desk,

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
+from gateway.access.trail import Trail
 from gateway.api import (
     accounts,
     acting,
@@ -22,10 +23,12 @@ from gateway.api import (
 )
 from gateway.api.accessing import AccessDesk, answer_refusals
 from gateway.api.callers import Callers, Identify, Loopback
+from gateway.api.described import described
 from gateway.api.gate import Gate
 from gateway.api.guard import Guard
-from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
+from gateway.api.problems import ProblemError, answer_with_problems
 from gateway.api.queries import Queries
+from gateway.api.rights import open_to_all
 from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
@@ -39,6 +42,7 @@ DESCRIPTION = (
     "Lists page by cursor: pass `next` as `cursor`."
 )
 
+_NOTHING = open_to_all("there is nothing")
 _ROUTERS = (
     caselists.router,  # before the routes of one case: "counts" is no case
     routes.router,
@@ -74,6 +78,8 @@ def create_app(
     console_url: str | None = None,
     callers: Callers | None = None,
     access: AccessDesk | None = None,
+    trail: Trail | None = None,
+    topic_root: str = "fw",
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
 
@@ -97,6 +103,8 @@ def create_app(
         callers: tells who asks; when left out, `access` does, and without that whoever is on this machine is
             the built-in engineer.
         access: accounts and logins; None where there are none.
+        trail: keeps who changed what and who looked at whose data; None keeps nothing.
+        topic_root: where the topics of devices begin; below it they name their tenant.
     """
     app = describe_app()
     app.state.queries = Queries(
@@ -106,6 +114,8 @@ def create_app(
         clock=clock or SystemClock(),
         catalogue=catalogue or load_catalogue(),
         heard=heard,
+        trail=trail,
+        topic_root=topic_root,
     )
     app.state.health = health
     app.state.events = events
@@ -169,29 +179,20 @@ def describe_app() -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     for path in ("/api/{rest:path}", "/healthz", "/readyz", "/metrics"):
-        app.add_api_route(path, _nothing_here, methods=_METHODS, include_in_schema=False)
+        app.add_api_route(
+            path, _nothing_here, methods=_METHODS, include_in_schema=False, dependencies=[_NOTHING]
+        )
     return app
 
 
 class Application(FastAPI):
-    """The application; its description tells the media type of problems."""
+    """The application; its description tells who may what, and how it fails."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         if self.openapi_schema is None:
-            self.openapi_schema = _with_problems_typed(super().openapi())
+            self.openapi_schema = described(self, super().openapi())
         return self.openapi_schema
-
-
-def _with_problems_typed(document: dict[str, Any]) -> dict[str, Any]:
-    for operations in document["paths"].values():
-        for described in operations.values():
-            for response in described["responses"].values():
-                content = response.get("content", {})
-                for media_type in list(content):
-                    if content[media_type].get("schema", {}).get("$ref", "").endswith("/Problem"):
-                        content[MEDIA_TYPE] = content.pop(media_type)
-    return document
 
 
 async def _nothing_here(request: Request) -> None:

@@ -70,7 +70,12 @@ def caller_of(connection: HTTPConnection) -> Principal | None:
     return caller
 
 
-def _known(request: Request) -> Principal:
+def known(request: Request) -> Principal:
+    """Return whose request it is.
+
+    Raises:
+        ProblemError: 401: nobody's.
+    """
     caller = caller_of(request)
     if caller is None:
         raise ProblemError(
@@ -82,4 +87,4 @@ def _known(request: Request) -> Principal:
 
 
 #: The caller of a route; nobody's request is answered with 401.
-Caller = Annotated[Principal, Depends(_known)]
+Caller = Annotated[Principal, Depends(known)]

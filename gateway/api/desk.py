@@ -12,17 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from diagnostics.case import Case
 from diagnostics.instruction import Instruction, Verb
 from diagnostics.naming import derived
-from gateway.access.origins import is_loopback
+from gateway.access.principal import BUILT_IN, Principal, Role
+from gateway.api.callers import Caller
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
+from gateway.api.rights import needs
 from gateway.api.views import Instructed, Word
 from gateway.errors import OutsideError
 from rules.symbols import DeviceId
 
 #: Seconds after which a request is answered though its words are not kept yet.
 KEPT_WITHIN = 10.0
-#: Who it was when nobody says.
-NOBODY_SAID = "engineer"
 
 #: What a route may answer by which people act.
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -37,6 +37,10 @@ Said = Annotated[Text, Field(min_length=1)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
+#: Whoever acts is an engineer in the tenant of what they act on.
+ACTS = needs(Role.ENGINEER)
+
+
 class Body(BaseModel):
     """What a request says; unknown keys are errors."""
 
@@ -49,9 +53,10 @@ class Desk:
     def __init__(
         self,
         request: Request,
+        caller: Caller,
         user: Annotated[
             str | None,
-            Header(alias="X-Forewarn-User", description="who it is; read from loopback only"),
+            Header(alias="X-Forewarn-User", description="who it is; read in the built-in session only"),
         ] = None,
         key: Annotated[
             str | None,
@@ -60,8 +65,9 @@ class Desk:
     ) -> None:
         queries = request.app.state.queries
         assert isinstance(queries, Queries)
-        self.reads = queries
-        self.who = _who(request, user)
+        self.reads = queries.seen_by(caller)
+        self.caller = caller
+        self.who = _who(caller, user)
         self._key = key
         self._instructed: Instructed | None = request.app.state.instructed
 
@@ -127,10 +133,10 @@ class Desk:
         return derived("I-", *said) if once else f"I-{uuid.uuid4().hex[:16]}"
 
 
-def _who(request: Request, user: str | None) -> str:
-    """Return the name of who acts: there is no login yet, so a name is believed on this machine alone."""
-    if user is None or request.client is None or not is_loopback(request.client.host):
-        return NOBODY_SAID
+def _who(caller: Principal, user: str | None) -> str:
+    """Return the name of who acts; in the built-in session whoever they say."""
+    if caller != BUILT_IN or user is None:
+        return caller.name
     try:
         name = user.encode("latin-1").decode("utf-8").strip()  # headers come as bytes, read as Latin-1
     except UnicodeError:

@@ -13,8 +13,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.requests import ClientDisconnect
 
+from gateway.access.principal import Role, Scope
+from gateway.api.callers import Caller
 from gateway.api.documents import TakenDocument
 from gateway.api.problems import Problem, ProblemError
+from gateway.api.rights import needed_in, needs
 from gateway.api.senders import check_sender
 from gateway.api.views import Health, Intake
 from gateway.clock import Clock
@@ -83,6 +86,7 @@ def _entrance(request: Request) -> Entrance:
 
 @router.post(
     "/ingest/{codec}",
+    dependencies=[needs(Role.ENGINEER, scope=Scope.INGEST)],
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra={
         "requestBody": {
@@ -106,6 +110,7 @@ def _entrance(request: Request) -> Entrance:
 async def take_message(
     *,
     request: Request,
+    caller: Caller,
     entrance: Annotated[Entrance, Depends(_entrance)],
     codec: Annotated[str, Path(description="a shipped profile, a codec, or `forewarn`: our own telemetry")],
     tenant: Annotated[str | None, Query(description="`default` when left out")] = None,
@@ -123,6 +128,7 @@ async def take_message(
         names = ", ".join(sorted(entrance.offered))
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no format {codec!r}, only {names}")
     topic = offer.topic(tenant=tenant, device_class=device_class, device=device)
+    needed_in(caller, Role.ENGINEER, topic.split("/")[2])
     check_sender(request, topic.split("/")[2])
     _check_type(request)
     payload = await _body(request, entrance.max_payload)

@@ -14,6 +14,7 @@ from gateway.access.records import Token
 from gateway.access.visits import Visit
 from gateway.api.accessing import Desk, Visitor, grants_of
 from gateway.api.problems import Problem
+from gateway.api.rights import open_to_all, own_affairs
 from gateway.errors import UserError
 from rules.times import parse_duration, parse_instant, to_rfc3339
 
@@ -118,7 +119,7 @@ class TokensDocument(BaseModel):
     items: list[TokenDocument]
 
 
-@router.post("/login", responses=_LIMITED)
+@router.post("/login", dependencies=[open_to_all("it is the way in")], responses=_LIMITED)
 async def log_in(request: Request, response: Response, desk: Desk, body: LoginBody) -> MeDocument:
     """Log in with name and password. The answer sets the session's cookie."""
     access = desk.access
@@ -132,7 +133,7 @@ async def log_in(request: Request, response: Response, desk: Desk, body: LoginBo
     return _me_after(found)
 
 
-@router.post("/logout", status_code=HTTPStatus.NO_CONTENT)
+@router.post("/logout", dependencies=[own_affairs()], status_code=HTTPStatus.NO_CONTENT)
 async def log_out(desk: Desk, visitor: Visitor) -> Response:
     """Log out: the session and its open pages end."""
     await desk.logins.log_out(visitor)
@@ -141,7 +142,7 @@ async def log_out(desk: Desk, visitor: Visitor) -> Response:
     return response
 
 
-@router.get("/me")
+@router.get("/me", dependencies=[own_affairs()])
 async def show_me(request: Request, visitor: Visitor) -> MeDocument:
     """Say who asks, and what they may."""
     display = None
@@ -152,26 +153,28 @@ async def show_me(request: Request, visitor: Visitor) -> MeDocument:
     return _me(visitor, display)
 
 
-@router.patch("/me", responses=_OWN)
+@router.patch("/me", dependencies=[own_affairs()], responses=_OWN)
 def change_me(desk: Desk, visitor: Visitor, body: ChangeMeBody) -> MeDocument:
     """Choose the console's language."""
     account = desk.accounts.choose_language(visitor.caller, body.language, address=visitor.address)
     return _me(visitor, account.display_name).model_copy(update={"language": account.language})
 
 
-@router.put("/me/password", status_code=HTTPStatus.NO_CONTENT, responses=_LIMITED | _OWN)
+@router.put(
+    "/me/password", dependencies=[own_affairs()], status_code=HTTPStatus.NO_CONTENT, responses=_LIMITED | _OWN
+)
 async def change_password(desk: Desk, visitor: Visitor, body: PasswordBody) -> None:
     """Choose another password; other logins of the account end."""
     await desk.logins.change_password(visitor, body.present.get_secret_value(), body.new.get_secret_value())
 
 
-@router.get("/me/tokens", responses=_OWN)
+@router.get("/me/tokens", dependencies=[own_affairs()], responses=_OWN)
 def list_tokens(desk: Desk, visitor: Visitor) -> TokensDocument:
     """List one's own tokens, the newest first."""
     return TokensDocument(items=[TokenDocument.of(token) for token in desk.accounts.tokens(visitor.caller)])
 
 
-@router.post("/me/tokens", status_code=HTTPStatus.CREATED, responses=_OWN)
+@router.post("/me/tokens", dependencies=[own_affairs()], status_code=HTTPStatus.CREATED, responses=_OWN)
 def make_token(desk: Desk, visitor: Visitor, body: TokenBody) -> NewTokenDocument:
     """Make a token. Its secret is shown this once."""
     token, secret = desk.accounts.make_token(
@@ -186,6 +189,7 @@ def make_token(desk: Desk, visitor: Visitor, body: TokenBody) -> NewTokenDocumen
 
 @router.delete(
     "/me/tokens/{token_id}",
+    dependencies=[own_affairs()],
     status_code=HTTPStatus.NO_CONTENT,
     responses=_OWN | {404: {"description": "There is no such token", "model": Problem}},
 )

@@ -16,7 +16,14 @@ from gateway.clock import SystemClock
 from gateway.errors import StoreUnavailableError
 from gateway.ledger.opening import open_engine, open_engine_readonly, shown, speaking, writing
 from gateway.ledger.paging import page
-from gateway.ledger.quarantining import conditions, mark_retried, request_retries, row_of, to_retry
+from gateway.ledger.quarantining import (
+    conditions,
+    mark_retried,
+    request_retries,
+    row_of,
+    taken_by,
+    to_retry,
+)
 from gateway.ledger.queueing import SORTED, case_conditions, count_cases, similar_cases
 from gateway.ledger.tables import (
     case_events,
@@ -146,6 +153,7 @@ class SqlLedger:
         *,
         tenant: str | None = None,
         device_class: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[DeviceRecord]:
@@ -157,6 +165,8 @@ class SqlLedger:
         query = sa.select(devices)
         if tenant is not None:
             query = query.where(devices.c.tenant == tenant)
+        if tenants is not None:
+            query = query.where(devices.c.tenant.in_(sorted(tenants)))
         if device_class is not None:
             query = query.where(devices.c.device_class == device_class)
         with self._reading() as connection:
@@ -300,6 +310,7 @@ class SqlLedger:
         state: str | None = None,
         tenant: str | None = None,
         device: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[ServiceOrder]:
@@ -313,6 +324,8 @@ class SqlLedger:
             query = query.where(orders.c.is_open if state == "open" else orders.c.state == state)
         if tenant is not None:
             query = query.where(orders.c.tenant == tenant)
+        if tenants is not None:
+            query = query.where(orders.c.tenant.in_(sorted(tenants)))
         if device is not None:
             query = query.where(*_of_device(orders, device))
         with self._reading() as connection:
@@ -346,6 +359,7 @@ class SqlLedger:
         reason: str | None = None,
         topic: str | None = None,
         since: int | None = None,
+        within: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Quarantined]:
@@ -355,6 +369,7 @@ class SqlLedger:
             reason: only this one.
             topic: an MQTT filter.
             since: earliest arrival, ms.
+            within: MQTT filters, of which one has to take the topic; None for all.
             cursor: of a page.
             limit: rows of a page.
 
@@ -362,6 +377,8 @@ class SqlLedger:
             UserError: no page gave that cursor.
         """
         query = sa.select(quarantine).where(*conditions(reason=reason, topic=topic, since=since))
+        if within is not None:
+            query = query.where(taken_by(within))
         with self._reading() as connection:
             return page(
                 connection,

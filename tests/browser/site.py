@@ -3,13 +3,13 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from browser.console_courses import NOW
 from browser.console_seed import sown
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from gateway.api.accessing import AccessDesk
 from gateway.api.app import create_app
 from gateway.api.feed import Feed
 from gateway.clock import ManualClock
@@ -55,13 +55,7 @@ class Site:
     feed: Feed = field(default_factory=Feed)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
-    def app(
-        self,
-        *,
-        listen_host: str = "127.0.0.1",
-        console_url: str | None = None,
-        access: AccessDesk | None = None,
-    ) -> FastAPI:
+    def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None, **more: Any) -> FastAPI:
         return create_app(
             ledger=self.ledger,
             history=self.history,
@@ -72,7 +66,7 @@ class Site:
             clock=self.clock,
             listen_host=listen_host,
             console_url=console_url,
-            access=access,
+            **more,
         )
 
     def client(self, app: FastAPI | None = None) -> AsyncClient:
