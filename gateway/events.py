@@ -49,6 +49,9 @@ class Events:
             "devices_reconnecting", "Times a device began to come online 15 times within a minute"
         )
         self._dispatch = counter("dispatch", "Deliveries of events to other systems", ("target", "result"))
+        self._secret_files = counter(
+            "secret_files", "Times a file of secrets had changed and was read again", ("target", "result")
+        )
         # A counter that is there from the start shows its first increase to those who ask for rates.
         for reason in QuarantineReason:
             self._quarantined.labels(reason.value)
@@ -173,6 +176,18 @@ class Events:
         """A target is served from now on."""
         for result in ("delivered", "retry", "dead", "overtaken"):
             self._dispatch.labels(target, result)
+        for result in ("taken", "refused"):
+            self._secret_files.labels(target, result)
+
+    def secret_reread(self, *, target: str, path: str, problem: str | None) -> None:
+        """A file of secrets was read again: its secrets are in force, or it is wrong and the last ones stay."""
+        self._secret_files.labels(target, "taken" if problem is None else "refused").inc()
+        if problem is None:
+            self.log.info("secrets_taken", target=target, path=path)
+        else:
+            self.log.error(
+                "secrets_refused", target=target, path=path, detail=f"{problem}; the last ones stay"
+            )
 
     def dispatched(
         self, *, target: str, result: str, event_id: str, attempts: int, detail: str | None, retry_in: float
