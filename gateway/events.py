@@ -180,7 +180,7 @@ class Events:
             self._secret_files.labels(target, result)
 
     def secret_reread(self, *, target: str, path: str, problem: str | None) -> None:
-        """A file of secrets was read again: its secrets are in force, or it is wrong and the last ones stay."""
+        """A file of secrets was read again: they are in force, or it is wrong and the last ones stay."""
         self._secret_files.labels(target, "taken" if problem is None else "refused").inc()
         if problem is None:
             self.log.info("secrets_taken", target=target, path=path)

@@ -1,4 +1,4 @@
-"""An authority of its own for each test, and certificates by it: nothing is trusted that the test did not make."""
+"""An authority of the tests' own, and certificates by it."""
 
 import ssl
 from datetime import UTC, datetime, timedelta

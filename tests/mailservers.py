@@ -1,4 +1,4 @@
-"""A real mail server (aiosmtpd): in the open or in TLS, with an account or without, and as unwilling as asked."""
+"""A real mail server (aiosmtpd): in the open or in TLS, with an account or without, unwilling as asked."""
 
 import email
 import email.policy

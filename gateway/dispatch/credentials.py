@@ -19,7 +19,7 @@ _MOST_READ = 65_536
 
 
 class Reread(NamedTuple):
-    """A file was read again: `problem` is None when it gave other secrets, else why the last ones are kept."""
+    """A file was read again: `problem` is None when it gave other secrets, else why the last stay."""
 
     path: Path
     problem: str | None

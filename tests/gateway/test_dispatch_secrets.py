@@ -1,4 +1,4 @@
-"""Secrets in files: others are in force without a restart, and a file that is wrong for a moment loses none."""
+"""Secrets in files: others are in force without a restart, and a file that is wrong loses none."""
 
 import base64
 import os
@@ -48,7 +48,7 @@ async def test_a_secret_is_rotated_without_a_restart_and_without_loss(office, tm
                 else:
                     path.write_text(content)
                 office.open(number)
-                await until(lambda: len(office.stands("delivered")) == number)
+                await until(lambda number=number: len(office.stands("delivered")) == number)
     signed = [[knows(request, secret) for secret in (OLD_SECRET, SECRET)] for request in receiver.requests]
     both, new = [True, True], [False, True]
     assert signed == [[True, False], both, both, both, both, new]
@@ -70,7 +70,7 @@ async def test_a_token_is_rotated_without_a_restart(office, tmp_path):
             for number, token in enumerate(("first", "second"), start=1):
                 path.write_text(f"{token}\n")
                 office.open(number)
-                await until(lambda: office.count("retry") + office.count("dead") >= number)
+                await until(lambda number=number: office.count("retry") + office.count("dead") >= number)
     sent = {request.headers["authorization"] for request in receiver.requests}
     assert sent == {"Bearer first", "Bearer second"}
 

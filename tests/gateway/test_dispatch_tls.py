@@ -1,4 +1,4 @@
-"""TLS to real servers with certificates of the test's own authority: HTTPS, STARTTLS, SMTPS, and who logs in."""
+"""TLS to real servers that an authority of the tests' own vouches for: HTTPS, STARTTLS, SMTPS, accounts."""
 
 import pytest
 from certificates import certificates
