@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from diagnostics.decision import Reason
+from diagnostics.naming import derived
 from diagnostics.orders.lifecycle import Actor, OrderOutcome
 from diagnostics.orders.model import OrderEvidence, OrderState, ServiceOrder
 from rules.model import Severity
@@ -15,6 +16,11 @@ class PartUsed(BaseModel):
 
     part: str = Field(min_length=1, max_length=100)
     quantity: int = Field(default=1, ge=1, le=1_000)
+
+
+def change_id_of(order_id: str, at: int, key: str) -> str:
+    """Return the id of a change: `key` tells changes of one order at one time (ms) apart."""
+    return derived("OC-", order_id, at, key)
 
 
 class OrderChange(BaseModel):
@@ -46,6 +52,10 @@ class OrderChange(BaseModel):
     parts_used: list[PartUsed] = []
     severity: Severity | None = None
     evidence: list[OrderEvidence] | None = None
+
+    def is_of(self, key: str) -> bool:
+        """Whether it is the change that was made with this key."""
+        return self.change_id == change_id_of(self.order_id, self.at, key)
 
     def applied(self, order: ServiceOrder) -> ServiceOrder:
         """Return the order as it is after this change; evidence and severity of one that is over stay."""

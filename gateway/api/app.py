@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
-from gateway.api import acting, ingest, operation, papers, routes
+from gateway.api import acting, answers, ingest, operation, papers, routes
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
@@ -26,7 +26,7 @@ DESCRIPTION = (
     "Lists page by cursor: pass `next` as `cursor`."
 )
 
-_ROUTERS = (routes.router, papers.router, acting.router, ingest.router, operation.router)
+_ROUTERS = (routes.router, papers.router, acting.router, answers.router, ingest.router, operation.router)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -49,6 +49,7 @@ def create_app(
     listen_host: str = "127.0.0.1",
     console_url: str | None = None,
     callers: Callers | None = None,
+    answer_desk: answers.AnswerDesk | None = None,
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
 
@@ -69,6 +70,7 @@ def create_app(
         catalogue: the signals; the shipped ones when left out.
         listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
         console_url: public address, when a proxy stands in front.
+        answer_desk: takes what repairers answer; without one there are no targets that could.
         callers: tells who asks; when left out, whoever is on this machine is the built-in engineer.
     """
     app = describe_app()
@@ -85,6 +87,7 @@ def create_app(
     app.state.changes = changes
     app.state.reloads = reloads
     app.state.instructed = instructed
+    app.state.answers = answer_desk
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,

@@ -69,7 +69,7 @@ async def test_an_order_becomes_a_ticket_that_is_patched(office):
         office.know(tickets)
         office.open(1)
         await office.delivered(tickets, number=1)
-        assert office.stands()[0].owed.ticket == "TT/1"
+        assert office.stands()[0].owed.ticket.id == "TT/1"
         office.end(1)
         await office.delivered(tickets, number=2)
     (ticket,) = system.tickets.values()
