@@ -148,7 +148,12 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         stack.callback(outbox.close)
         answering = Answering(ledger, service.instruct)
         application = _application(
-            config, knowledge, parts, service, AnswerDesk(targets, answering, events, outbox.order_of_ticket)
+            config,
+            knowledge,
+            parts,
+            service,
+            outbox=outbox,
+            answer_desk=AnswerDesk(targets, answering, events, outbox.order_of_ticket),
         )
         await stack.enter_async_context(application.router.lifespan_context(application))
         stack.push_async_callback(http.stop, serving)  # before what it answers from is closed
@@ -271,7 +276,13 @@ def _waiting_application(config: Config, starting: Starting, events: Events) -> 
 
 
 def _application(
-    config: Config, knowledge: Knowledge, parts: Parts, service: Service, answer_desk: AnswerDesk
+    config: Config,
+    knowledge: Knowledge,
+    parts: Parts,
+    service: Service,
+    *,
+    outbox: SqlOutbox,
+    answer_desk: AnswerDesk,
 ) -> FastAPI:
     """Return the API with the console on it."""
     packs = RulePacks(knowledge.ruleset)
@@ -284,6 +295,7 @@ def _application(
         reloads=service,
         instructed=service,
         answer_desk=answer_desk,
+        outbox=outbox,
         intake=service,
         offered=offers(config.sources),
         max_payload=config.intake.max_payload,

@@ -278,6 +278,10 @@ class Events:
         else:
             self.log.info("dispatch_delivered", **about)
 
+    def dead_letters_retried(self, *, number: int, who: str) -> None:
+        """Somebody had dead letters sent again; each attempt is counted as it ends."""
+        self.log.info("dead_letters_retried", number=number, who=who)
+
     def circuit(self, *, target: str, closed: bool, retry_in: float = 0.0) -> None:
         """A target fails so often that it is only probed now and then, or it answers again."""
         if closed:

@@ -15,7 +15,6 @@ from gateway.answering import Answering
 from gateway.api.answers import AnswerDesk
 from gateway.api.app import create_app
 from gateway.errors import OutsideError
-from gateway.ledger.outbox import SqlOutbox
 from gateway.pipeline import EMPTY
 from gateway.ports import Inbound, Notice
 
@@ -40,15 +39,14 @@ class AnswerWorld:
         self.site = open_site(tmp_path, stack, seeded=False)
         self.events = self.site.events
         self.story = KeptStory(ruleset(tmp_path, LEAK))
-        self.outbox = SqlOutbox(f"sqlite:///{tmp_path}/ledger.db")
-        stack.callback(self.outbox.close)
+        self.outbox = self.site.outbox
         self.ending = False
         self.instructed = 0
         self.answering = Answering(self.site.ledger, self.instruct)
         self.use(*targets)
 
-    def use(self, *targets):
-        """Let these be the targets of the configuration."""
+    def use(self, *targets, callers=None):
+        """Let these be the targets of the configuration, and `callers` tell who asks."""
         self.outbox.share_out({each.name: each.tenant for each in targets})
         self.app = create_app(
             ledger=self.site.ledger,
@@ -58,6 +56,8 @@ class AnswerWorld:
             pipeline_rules=None,
             changes=self.site.feed,
             clock=self.site.clock,
+            outbox=self.outbox,
+            callers=callers,
             answer_desk=AnswerDesk(targets, self.answering, self.events, self.outbox.order_of_ticket),
         )
 

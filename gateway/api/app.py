@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
-from gateway.api import acting, answers, ingest, operation, papers, routes
+from gateway.api import acting, answers, deliveries, ingest, operation, papers, routes
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
@@ -16,7 +16,7 @@ from gateway.api.queries import Queries
 from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
-from gateway.ports import History, Ledger
+from gateway.ports import Deliveries, History, Ledger
 from gateway.wire.ingest import Offer, offers
 from rules.signals import Catalogue, load_catalogue
 
@@ -26,7 +26,15 @@ DESCRIPTION = (
     "Lists page by cursor: pass `next` as `cursor`."
 )
 
-_ROUTERS = (routes.router, papers.router, acting.router, answers.router, ingest.router, operation.router)
+_ROUTERS = (
+    routes.router,
+    papers.router,
+    acting.router,
+    answers.router,
+    deliveries.router,
+    ingest.router,
+    operation.router,
+)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -50,6 +58,7 @@ def create_app(
     console_url: str | None = None,
     callers: Callers | None = None,
     answer_desk: answers.AnswerDesk | None = None,
+    outbox: Deliveries | None = None,
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
 
@@ -71,6 +80,7 @@ def create_app(
         listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
         console_url: public address, when a proxy stands in front.
         answer_desk: takes what repairers answer; without one there are no targets that could.
+        outbox: what is owed to other systems; without one nothing ever was.
         callers: tells who asks; when left out, whoever is on this machine is the built-in engineer.
     """
     app = describe_app()
@@ -81,6 +91,7 @@ def create_app(
         clock=clock or SystemClock(),
         catalogue=catalogue or load_catalogue(),
         heard=heard,
+        deliveries=outbox,
     )
     app.state.health = health
     app.state.events = events
@@ -88,6 +99,7 @@ def create_app(
     app.state.reloads = reloads
     app.state.instructed = instructed
     app.state.answers = answer_desk
+    app.state.deliveries = outbox
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,
