@@ -12,8 +12,10 @@ from gateway.access.trail import Trail
 from gateway.api import (
     accounts,
     acting,
+    answers,
     bulk,
     caselists,
+    deliveries,
     ingest,
     logins,
     operation,
@@ -32,7 +34,7 @@ from gateway.api.rights import open_to_all
 from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
-from gateway.ports import History, Ledger
+from gateway.ports import Deliveries, History, Ledger
 from gateway.wire.ingest import Offer, offers
 from rules.signals import Catalogue, load_catalogue
 
@@ -49,6 +51,8 @@ _ROUTERS = (
     papers.router,
     acting.router,
     bulk.router,
+    answers.router,
+    deliveries.router,
     silencing.router,
     ingest.router,
     logins.router,
@@ -80,6 +84,8 @@ def create_app(
     access: AccessDesk | None = None,
     trail: Trail | None = None,
     topic_root: str = "fw",
+    answer_desk: answers.AnswerDesk | None = None,
+    outbox: Deliveries | None = None,
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
 
@@ -105,6 +111,8 @@ def create_app(
         access: accounts and logins; None where there are none.
         trail: keeps who changed what and who looked at whose data; None keeps nothing.
         topic_root: where the topics of devices begin; below it they name their tenant.
+        answer_desk: takes what repairers answer; without one there are no targets that could.
+        outbox: what is owed to other systems; without one nothing ever was.
     """
     app = describe_app()
     app.state.queries = Queries(
@@ -114,14 +122,17 @@ def create_app(
         clock=clock or SystemClock(),
         catalogue=catalogue or load_catalogue(),
         heard=heard,
-        trail=trail,
+        trail=trail or (None if access is None else access.access.trail),
         topic_root=topic_root,
+        deliveries=outbox,
     )
     app.state.health = health
     app.state.events = events
     app.state.changes = changes
     app.state.reloads = reloads
     app.state.instructed = instructed
+    app.state.answers = answer_desk
+    app.state.deliveries = outbox
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,

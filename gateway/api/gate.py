@@ -22,7 +22,8 @@ from gateway.api.problems import problem_response
 
 #: Whoever asks: health and counters for machines, the way in, and what the page of the way in is drawn with.
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/login", "/api/v1/login", "/api/v1/openapi.json"})
-OPEN_BELOW = ("/login/", "/console/")
+#: Answers of repairers' systems are signed.
+OPEN_BELOW = ("/login/", "/console/", "/api/v1/answers/")
 
 #: Requests that change nothing (RFC 9110, 9.2.1).
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})

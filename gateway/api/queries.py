@@ -24,6 +24,9 @@ from gateway.ports import (
     CaseCounts,
     CaseFilters,
     CaseOrder,
+    Deliveries,
+    Delivery,
+    DeliveryState,
     DeviceRecord,
     LedgerReads,
     Page,
@@ -101,6 +104,7 @@ class Queries:
         heard: Heard | None = None,
         trail: Trail | None = None,
         topic_root: str = "fw",
+        deliveries: Deliveries | None = None,
     ) -> None:
         self.ledger: LedgerReads = ledger
         self.history: Telemetry = history
@@ -113,6 +117,7 @@ class Queries:
         self.trail: Trail = trail or NoTrail()
         self._topic_root = topic_root
         self._quarantined: tuple[int, Count] | None = None
+        self._deliveries = deliveries
         self.caller: Principal | None = None
 
     def seen_by(self, caller: Principal) -> Self:
@@ -235,6 +240,41 @@ class Queries:
         """Return what happened to an order since it was opened, in the order in which it was kept."""
         return self.ledger.order_changes(order_id)
 
+    def deliveries(
+        self,
+        *,
+        target: str | None = None,
+        state: DeliveryState | None = None,
+        order_id: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Delivery]:
+        """Return what became of events on their way to other systems, the latest event first.
+
+        Raises:
+            UserError: a cursor that no page gave.
+        """
+        if self._deliveries is None:
+            return Page([])
+        return self._deliveries.deliveries(
+            target=target,
+            state=state,
+            order_id=order_id,
+            tenants=self._tenants(),
+            cursor=cursor,
+            limit=limit,
+        )
+
+    def deliveries_of(self, order_id: str, *, limit: int = 200) -> list[Delivery]:
+        """Return where the events of one order went and what became of them, the latest `limit` first."""
+        return self.deliveries(order_id=order_id, limit=limit).items
+
+    def delivery(self, number: int) -> Delivery | None:
+        """Return one delivery, None when there is none that the reader may see."""
+        if self._deliveries is None:
+            return None
+        return self._deliveries.delivery(number, tenants=self._tenants())
+
     def devices(
         self,
         *,
@@ -355,6 +395,10 @@ class Queries:
             page = self.ledger.quarantine(limit=SCAN_PAGE)
             self._quarantined = now, Count(len(page.items), more=page.next is not None)
         return self._quarantined[1]
+
+    def _tenants(self) -> frozenset[str] | None:
+        """Return the tenants whose things the reader may see, None for all of them."""
+        return None if self.caller is None else self.caller.tenants()
 
     def _as_heard(self, record: DeviceRecord) -> DeviceRecord:
         """Return what the ledger has of a device, with what the gateway knows since."""

@@ -15,6 +15,7 @@ from gateway.api.feed import Feed
 from gateway.clock import ManualClock
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
+from gateway.ledger.outbox import SqlOutbox
 from gateway.ledger.store import SqlLedger
 from gateway.ports import History, Ledger
 from rules.symbols import Symbols
@@ -49,6 +50,7 @@ class Site:
 
     ledger: Ledger
     history: History
+    outbox: SqlOutbox
     symbols: Symbols = field(default_factory=Symbols)
     health: ToldHealth = field(default_factory=ToldHealth)
     events: Events = field(default_factory=Events)
@@ -64,6 +66,7 @@ class Site:
             pipeline_rules=ShippedRules(),
             changes=self.feed,
             clock=self.clock,
+            outbox=self.outbox,
             listen_host=listen_host,
             console_url=console_url,
             **more,
@@ -80,7 +83,10 @@ def open_site(folder: Path, stack: ExitStack, *, seeded: bool = True) -> Site:
     stack.callback(ledger.close)
     history = DuckDbHistory(folder / "history.duckdb")
     stack.callback(history.close)
-    site = Site(ledger, history)
+    outbox = SqlOutbox(f"sqlite:///{folder}/ledger.db")
+    stack.callback(outbox.close)
+    site = Site(ledger, history, outbox)
     if seeded:
+        outbox.share_out({"crm": "*"})  # which is owed what happens from now on
         site.symbols = sown(ledger, history)
     return site
