@@ -8,6 +8,7 @@ from diagnostics.case import Case, CaseEvent, Command
 from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
+from gateway.fleetfigures import FleetCounts
 from rules.batch import Int32, ReadingBatch
 from rules.symbols import DeviceId, Symbols
 
@@ -405,6 +406,11 @@ class Ledger(Protocol):
 
         `topic` is an MQTT filter. `since` is the earliest arrival, ms.
         """
+        ...
+
+    @property
+    def fleet(self) -> FleetCounts:
+        """What counts over the whole fleet."""
         ...
 
     def to_retry(self, limit: int) -> list[Quarantined]:
