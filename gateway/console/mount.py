@@ -1,18 +1,19 @@
 """The console on the application of the API: same port, same queries, nothing from any other host."""
 
 from collections.abc import Hashable
+from copy import copy
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Query, Request
 from nicegui import app as nicegui_app
 from nicegui import ui
 
 from gateway.api.callers import caller_of
 from gateway.api.queries import Queries
-from gateway.api.views import Health
+from gateway.api.views import Health, Instructed
 from gateway.console.frame import Desk
-from gateway.console.language import preferred, speak
+from gateway.console.language import LANGUAGES, TAGS, preferred, speak
 from gateway.console.pages.case import case_page
 from gateway.console.pages.cases import Filters as CaseFilters
 from gateway.console.pages.cases import cases_page
@@ -32,6 +33,9 @@ STATIC = Path(__file__).parent / "static"
 #: Seconds that a page may take to gather what it shows first.
 PATIENCE = 15.0
 
+#: What a reader chose to read in, kept by the browser; console.js sets it.
+LANGUAGE_COOKIE = "forewarn_language"
+
 #: Desks that are kept for those who come back.
 MOST_DESKS = 256
 
@@ -44,7 +48,7 @@ def mount_console(app: FastAPI) -> None:
     """
     queries, health = app.state.queries, app.state.health
     assert isinstance(queries, Queries)
-    desks = Desks(queries, health)
+    desks = Desks(queries, health, app.state.instructed)
     nicegui_app.add_static_files("/console", STATIC, max_cache_age=0)
     _register(desks)
 
@@ -66,9 +70,10 @@ def mount_console(app: FastAPI) -> None:
 class Desks:
     """The desks of those who read at the moment; pages of one reader share one."""
 
-    def __init__(self, queries: Queries, health: Health) -> None:
+    def __init__(self, queries: Queries, health: Health, instructed: Instructed | None) -> None:
         self._queries = queries
         self._health = health
+        self._instructed = instructed
         self._desks: dict[Hashable, Desk] = {}
 
     def here(self) -> Desk:
@@ -76,13 +81,27 @@ class Desks:
         request = ui.context.client.request
         caller = caller_of(request)
         assert caller is not None, "a page was built for nobody"
-        speak(preferred(request.headers.get("accept-language")))
+        _speak(chosen_language(request))
         key = (caller.account, caller.name, frozenset(caller.grants.items()))
         if key not in self._desks:
             if len(self._desks) >= MOST_DESKS:
                 self._desks.clear()  # open pages keep theirs
-            self._desks[key] = Desk(self._queries, self._health, caller)
+            self._desks[key] = Desk(self._queries, self._health, caller, self._instructed)
         return self._desks[key]
+
+
+def chosen_language(request: Request) -> str:
+    """Return what a reader chose in the console, else the best of what their browser asks for."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language"))
+
+
+def _speak(language: str) -> None:
+    """Let the page that is being built, and what its framework says in it, be in a language."""
+    speak(language)
+    client = ui.context.client
+    client.page = copy(client.page)  # the framework's is shared by all readers of an address
+    client.page.language = TAGS[language]
 
 
 def _register(desks: Desks) -> None:

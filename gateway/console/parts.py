@@ -103,6 +103,15 @@ def link(content: str, path: str, css: str = "") -> TextElement:
     return element
 
 
+def press(content: str, css: str = "", handler: str = "") -> TextElement:
+    """Return a button; `handler` is the JavaScript function that it calls."""
+    element = text("button", content, css)
+    element.props["type"] = "button"
+    if handler:
+        element.on("click", js_handler=handler)
+    return element
+
+
 def mark(severity: str, *, words: bool = True) -> None:
     """Show a severity by shape, colour and word."""
     box("span", f"mark {severity}").props["aria-hidden"] = "true"

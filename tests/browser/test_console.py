@@ -56,7 +56,7 @@ def test_the_list_shows_open_cases_and_why_there_is_no_order(served, page):
     expect(page.locator("tr", has_text="fridge-031")).to_contain_text("SO-9C41QD")
     expect(page.locator("tr", has_text="pc-052")).to_have_count(0)  # refuted: not open
     age = page.locator("tr", has_text="srv-014").locator("fw-time")
-    expect(age).to_have_text("7 h ago")
+    expect(age).to_have_text("7 hr ago")
     expect(age).to_have_attribute("title", "2026-03-12 02:30:00 UTC")
 
 
@@ -202,7 +202,7 @@ def test_an_order_leads_to_its_papers(served, page):
 def test_a_deadline_that_has_passed_is_marked(served, page):
     opened(page, "/orders/SO-7F3K2A")
     overdue = page.locator("section", has_text="Until when").locator("fw-time[overdue]")
-    expect(overdue).to_have_text(["2 h ago"])
+    expect(overdue).to_have_text(["2 hr ago"])
 
 
 def test_a_device_chart_gets_a_new_point_by_itself(served, page):
@@ -300,7 +300,8 @@ def test_a_gateway_that_is_not_ready_says_why(served, page):
 def test_the_theme_follows_the_system_and_can_be_turned(served, page):
     opened(page, "/cases")
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    page.get_by_role("button", name="Light or dark").click()
+    page.locator("button.account").click()
+    page.get_by_role("button", name="Dark").click()
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert dark != light
     opened(page, "/orders")
