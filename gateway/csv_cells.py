@@ -1,12 +1,7 @@
 """Cells of the CSV that forewarn writes: text that a spreadsheet would work out is kept from it."""
 
-
-
-
 #: What a spreadsheet takes for the beginning of a formula, or skips in front of one (OWASP, CSV Injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
 
 
 def cell(value: object) -> object:
@@ -18,5 +13,3 @@ def cell(value: object) -> object:
     ("'=cmd()", -4.5)
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
-
-

@@ -106,6 +106,10 @@ class OutcomeCount:
 class FleetCounts(Protocol):
     """Counts what stands in a ledger. Calls block, and raise StoreUnavailableError when it cannot be read."""
 
+    def tenants(self) -> list[str]:
+        """Return the tenants of the devices that ever spoke, by name."""
+        ...
+
     def groups(self, window: Window, *, by: FactName) -> list[GroupCount]:
         """Count devices by what they say of themselves; the window's bounds do not matter."""
         ...

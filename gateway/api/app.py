@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
-from gateway.api import acting, ingest, operation, papers, routes
+from diagnostics.orders.registry import Registry
+from gateway.api import acting, fleetroutes, ingest, operation, papers, routes
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
@@ -26,7 +27,14 @@ DESCRIPTION = (
     "Lists page by cursor: pass `next` as `cursor`."
 )
 
-_ROUTERS = (routes.router, papers.router, acting.router, ingest.router, operation.router)
+_ROUTERS = (
+    routes.router,
+    fleetroutes.router,
+    papers.router,
+    acting.router,
+    ingest.router,
+    operation.router,
+)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -39,6 +47,7 @@ def create_app(
     pipeline_rules: RulesView,
     changes: Changes,
     heard: Heard | None = None,
+    registry: Registry | None = None,
     reloads: Reloads | None = None,
     instructed: Instructed | None = None,
     intake: Intake | None = None,
@@ -60,6 +69,7 @@ def create_app(
         pipeline_rules: what ``/api/v1/rules`` lists.
         changes: what ``/api/v1/events`` follows; `gateway.api.feed.Feed` fulfils it.
         heard: when devices were last heard of; None takes the ledger's word, which may lag by a minute.
+        registry: what is known of devices that need not have spoken; empty when left out.
         reloads: what reads rule packs anew; None refuses to.
         instructed: what does as people say; None refuses to.
         intake: what keeps messages that come by HTTP; None refuses them.
@@ -79,6 +89,7 @@ def create_app(
         clock=clock or SystemClock(),
         catalogue=catalogue or load_catalogue(),
         heard=heard,
+        registry=registry,
     )
     app.state.health = health
     app.state.events = events

@@ -10,6 +10,7 @@ from diagnostics.case import Case, CaseEvent, CaseState
 from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import OrderState, ServiceOrder
+from diagnostics.orders.registry import Registry
 from gateway.access.principal import Principal
 from gateway.api.views import Heard, RulesView
 from gateway.clock import Clock
@@ -75,8 +76,11 @@ class Queries:
         clock: Clock,
         catalogue: Catalogue,
         heard: Heard | None = None,
+        registry: Registry | None = None,
     ) -> None:
         self.ledger = ledger
+        self.fleet = ledger.fleet  # who reads may see less: gateway.api.fleet sees to it
+        self.registry = registry or Registry()
         self.history = history
         self.rules = rules
         self.clock = clock

@@ -12,6 +12,7 @@ from nicegui import ui
 from gateway.api.callers import caller_of
 from gateway.api.queries import Queries
 from gateway.api.views import Health, Instructed
+from gateway.console.fleetboard import Filters as FleetFilters
 from gateway.console.frame import Desk
 from gateway.console.language import LANGUAGES, TAGS, preferred, speak
 from gateway.console.pages.case import case_page
@@ -20,6 +21,7 @@ from gateway.console.pages.cases import cases_page
 from gateway.console.pages.device import device_page
 from gateway.console.pages.devices import Filters as DeviceFilters
 from gateway.console.pages.devices import devices_page
+from gateway.console.pages.fleet import fleet_page
 from gateway.console.pages.missing import missing_page
 from gateway.console.pages.order import order_page
 from gateway.console.pages.orders import Filters as OrderFilters
@@ -129,6 +131,10 @@ def _register(desks: Desks) -> None:
     @ui.page("/devices/{tenant}/{device_class}/{device}", response_timeout=PATIENCE)
     async def device(tenant: str, device_class: str, device: str, window: str = "6h") -> None:
         await device_page(desks.here(), DeviceId(tenant, device_class, device), window)
+
+    @ui.page("/fleet", response_timeout=PATIENCE)
+    async def fleet(by: str = "", window: str = "", tenant: str = "") -> None:
+        await fleet_page(desks.here(), FleetFilters.of(by=by, window=window, tenant=tenant))
 
     @ui.page("/quarantine", response_timeout=PATIENCE)
     async def quarantine(reason: str = "", topic: str = "", since: str = "") -> None:

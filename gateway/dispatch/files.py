@@ -20,7 +20,6 @@ from gateway.ports import Owed
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-
 class FileSender:
     """Writes events into a folder."""
 

@@ -39,6 +39,16 @@ class SqlFleet:
     def __init__(self, reading: Callable[[], AbstractContextManager[sa.Connection]]) -> None:
         self._reading = reading
 
+    def tenants(self) -> list[str]:
+        """Return the tenants of the devices that ever spoke, by name."""
+        # Each step jumps over one tenant's devices in the primary key.
+        first = sa.select(sa.func.min(devices.c.tenant).label("tenant")).cte("every", recursive=True)
+        after = sa.select(sa.func.min(devices.c.tenant)).where(devices.c.tenant > first.c.tenant)
+        every = first.union_all(sa.select(after.scalar_subquery()).where(first.c.tenant.is_not(None)))
+        query = sa.select(every.c.tenant).where(every.c.tenant.is_not(None))
+        with self._reading() as connection:
+            return list(connection.scalars(query))
+
     def groups(self, window: Window, *, by: FactName) -> list[GroupCount]:
         """Count devices by what they say of themselves, and those of them on which a case is open."""
         keys = _group_keys(by)
@@ -76,9 +86,7 @@ class SqlFleet:
         """Count confirmed faults with an onset in the window by device."""
         names = [cases.c[name] for name in DeviceId._fields]
         fault = _text(cases.c.document, "fault")
-        query = (
-            sa.select(*names, fault, sa.func.count()).where(*_confirmed(window)).group_by(*names, fault)
-        )
+        query = sa.select(*names, fault, sa.func.count()).where(*_confirmed(window)).group_by(*names, fault)
         with self._reading() as connection:
             rows = connection.execute(query).all()
         return [DeviceFault(DeviceId(*row[:3]), row[3], row[4]) for row in rows]
@@ -86,9 +94,7 @@ class SqlFleet:
     def devices_with_open_cases(self, window: Window) -> list[DeviceId]:
         """Return the devices on which a case is open."""
         names = [cases.c[name] for name in DeviceId._fields]
-        query = (
-            sa.select(*names).distinct().where(cases.c.state.in_(_OPEN), *_of_tenants(cases, window))
-        )
+        query = sa.select(*names).distinct().where(cases.c.state.in_(_OPEN), *_of_tenants(cases, window))
         with self._reading() as connection:
             return [DeviceId(*row) for row in connection.execute(query)]
 
@@ -135,8 +141,7 @@ class SqlFleet:
         old = [sa.and_(repaired, c.at <= now - span) for span in REDO_SPANS]
         back = _comes_back(closed)
         redone = [
-            sa.and_(is_old, back.c.at <= c.at + span)
-            for is_old, span in zip(old, REDO_SPANS, strict=True)
+            sa.and_(is_old, back.c.at <= c.at + span) for is_old, span in zip(old, REDO_SPANS, strict=True)
         ]
         query = (
             sa.select(
@@ -154,7 +159,10 @@ class SqlFleet:
         with self._reading() as connection:
             rows = connection.execute(query).all()
         spans = len(REDO_SPANS)
-        return [OutcomeCount(*row[:5], tuple(row[5 : 5 + spans]), tuple(row[5 + spans :])) for row in rows]
+        return [
+            OutcomeCount(fault, repaired, nothing, other, cancelled, tuple(rest[:spans]), tuple(rest[spans:]))
+            for fault, repaired, nothing, other, cancelled, *rest in rows
+        ]
 
     def delays(self, window: Window) -> list[tuple[str, int]]:
         """Return fault and ms from first suspicion to order, for each order opened in the window."""
@@ -180,9 +188,7 @@ def _closed(window: Window) -> sa.CTE:
             *(orders.c[name] for name in names),
         )
         .select_from(order_changes.join(orders, orders.c.order_id == order_changes.c.order_id))
-        .where(
-            *_in_window(order_changes.c.at, window), *_of_tenants(orders, window), outcome.is_not(None)
-        )
+        .where(*_in_window(order_changes.c.at, window), *_of_tenants(orders, window), outcome.is_not(None))
         .cte("closed")
     )
 
@@ -239,11 +245,15 @@ def _group(row: Sequence[Any]) -> Group:
 
 
 def _text(column: sa.ColumnElement[str], *path: str) -> sa.ColumnElement[str]:
-    return sa.type_coerce(column, sa.JSON)[path if len(path) > 1 else path[0]].as_string()
+    text: sa.ColumnElement[str] = sa.type_coerce(column, sa.JSON)[
+        path if len(path) > 1 else path[0]
+    ].as_string()
+    return text
 
 
 def _number(column: sa.ColumnElement[str], name: str) -> sa.ColumnElement[int]:
-    return sa.type_coerce(column, sa.JSON)[name].as_integer()
+    number: sa.ColumnElement[int] = sa.type_coerce(column, sa.JSON)[name].as_integer()
+    return number
 
 
 def _sum(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
