@@ -7,7 +7,7 @@ acknowledgement, commands, in that order), recovery performs what was missed, re
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from diagnostics.decision import Reason
 from diagnostics.explaining import explanation
 from diagnostics.faults import FaultCatalogue
 from diagnostics.instruction import Instruction, RefusedError
+from diagnostics.naming import Traits
 from diagnostics.orders.policy import OrderPolicies, decide, overruled
 from diagnostics.orders.prefill import order_id, prefill
 from diagnostics.orders.registry import Registry
+from diagnostics.silences import Silence, SilenceVerb, SilenceWord
 from gateway.known import KnownDevices, merge, unstated
 from gateway.ports import Inbound, LedgerWrite, Notice, Rejected
 from gateway.rulechange import RuleChange, facts_asked
@@ -99,6 +101,7 @@ class Pipeline:
             settings.probe_deadline_ms,
             reopen_window_ms=settings.policies.reopen_window_ms,
             cancel_on_recovery=settings.policies.cancel_on_recovery,
+            traits=self._traits,
         )
         self._faults = faults
         self._registry = registry
@@ -245,6 +248,8 @@ class Pipeline:
                 kept[number] = min(int(readings.ts[row]), int(readings.arrival[row]))
         for notice in inbound.notices:
             number = notice.device
+            if notice.kind == "instruction":
+                continue  # a person spoke; and a silence is of no device
             if number in first:
                 if notice.position <= first[number][0]:
                     first[number] = (notice.position, notice.arrival)
@@ -268,6 +273,17 @@ class Pipeline:
         zone = (site.time_zone if site else None) or (owner.time_zone if owner else None)
         known = {"model": entry.model, "firmware": entry.firmware, "time_zone": zone}
         return {name: value for name, value in known.items() if value is not None}
+
+    def _traits(self, device: DeviceId) -> Traits:
+        """Return what silences and people's words look at, beside the case."""
+        number = self.symbols.devices.index[device]
+        entry = self._registry.devices.get(device)
+        model = self._known.facts(number).get("model")
+        return Traits(
+            model=model if isinstance(model, str) else (entry.model if entry else None),
+            site=entry.site if entry else None,
+            online=self._known.online(number),
+        )
 
     def _see(self, inbound: Inbound, changed: dict[int, None]) -> None:
         """Note when devices were last heard of. What a broker had kept is no sign of life."""
@@ -323,11 +339,14 @@ class Pipeline:
         return decided_at
 
     def _instruct(self, notice: Notice, refused: dict[str, str]) -> None:
-        instruction = Instruction.model_validate(notice.body)
         try:
-            self._book.instruct(self.symbols.devices[notice.device], instruction, notice.arrival)
+            if notice.body["verb"] in get_args(SilenceVerb):
+                self._book.hush(SilenceWord.model_validate(notice.body), notice.arrival)
+            else:
+                instruction = Instruction.model_validate(notice.body)
+                self._book.instruct(self.symbols.devices[notice.device], instruction, notice.arrival)
         except RefusedError as error:
-            refused[instruction.instruction_id] = str(error)
+            refused[str(_said_id(notice))] = str(error)
 
     def _unasked(self, reply: Notice) -> Rejected:
         """Return a reply that nobody waits for, as it is put aside.
@@ -389,6 +408,7 @@ class Pipeline:
         write.cases = [case.model_copy(deep=True) for case in journal.cases.values()]
         write.events, write.decisions = journal.events, journal.decisions
         write.changes = journal.changes
+        write.silences = list(journal.silences.values())
         for case in journal.cases.values():
             if case in self._book:
                 self._lines[case.case_id] = case.model_dump_json().encode()
@@ -434,6 +454,7 @@ class Pipeline:
         return arrays, {
             "engine": engine,
             "now": self._now,
+            "silences": [silence.model_dump(mode="json") for silence in self._book.silences],
             "flapping": [[*lane.device, lane.component, lane.rule] for lane in self._book.flapping()],
             "rules": _fingerprints(self.ruleset),
             "asked": sorted(facts_asked(self.ruleset)),
@@ -453,6 +474,7 @@ class Pipeline:
         self._lines = {case.case_id: line for case, line in zip(cases, lines, strict=True)}
         flapping = (RuleLane(DeviceId(*names[:3]), *names[3:]) for names in document["flapping"])
         self._book.restore(cases, flapping)
+        self._book.silences.restore([Silence.model_validate(s) for s in document.get("silences", [])])
         change = RuleChange.between(document["rules"], _fingerprints(self.ruleset))
         return self._take_rules(change.kept, frozenset(document["asked"]))
 

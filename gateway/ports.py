@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypedDict, TypeVar, Unpack
 
 from diagnostics.case import Case, CaseEvent, Command
 from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
+from diagnostics.silences import Silence, SilenceState
 from gateway.fleetfigures import FleetCounts
 from rules.batch import Int32, ReadingBatch
 from rules.symbols import DeviceId, Symbols
@@ -194,6 +195,7 @@ class LedgerWrite:
     decisions: list[Decision] = field(default_factory=list)
     orders: list[ServiceOrder] = field(default_factory=list)
     changes: list[OrderChange] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     devices: list[DeviceRecord] = field(default_factory=list)
 
@@ -204,6 +206,7 @@ class LedgerWrite:
             or self.decisions
             or self.orders
             or self.changes
+            or self.silences
             or self.rejected
             or self.devices
         )
@@ -306,6 +309,51 @@ class RetryRequest:
     missing: tuple[int, ...] = ()
 
 
+CaseOrder = Literal["newest", "urgency"]
+
+
+class CaseFilters(TypedDict, total=False):
+    """What cases of a list have in common; None and what is not given are no filter.
+
+    Attributes:
+        state: of the case; ``open`` is suspected or confirmed.
+        device: ``tenant/class/device``.
+        tenants: one of these brands.
+        assignee: who looks after it; ``""`` is nobody.
+        acknowledged: whether somebody has seen it.
+        find: words, each of which stands in device, model, site, component, fault, title, assignee or one
+            of its numbers.
+    """
+
+    state: str | None
+    severity: str | None
+    tenant: str | None
+    tenants: Collection[str] | None
+    device_class: str | None
+    device: str | None
+    model: str | None
+    site: str | None
+    fault: str | None
+    reason: str | None
+    assignee: str | None
+    acknowledged: bool | None
+    find: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseCounts:
+    """How many cases there are, in all and by their values, the most frequent first; ``""`` is none."""
+
+    total: int
+    severity: dict[str, int]
+    state: dict[str, int]
+    reason: dict[str, int]
+    tenant: dict[str, int]
+    device_class: dict[str, int]
+    assignee: dict[str, int]
+    acknowledged: dict[str, int]
+
+
 class Ledger(Protocol):
     """Cases, orders, decisions, quarantine and devices. Calls block; the service runs them on a thread.
 
@@ -341,18 +389,44 @@ class Ledger(Protocol):
     def cases(
         self,
         *,
-        state: str | None = None,
-        severity: str | None = None,
-        tenant: str | None = None,
-        device: str | None = None,
+        order: CaseOrder = "newest",
         cursor: str | None = None,
         limit: int = 100,
+        **filters: Unpack[CaseFilters],
     ) -> Page[Case]:
-        """Return cases, newest first. `state` may also be ``open``."""
+        """Return cases, newest first or by urgency: severity, then age."""
+        ...
+
+    def count_cases(self, **filters: Unpack[CaseFilters]) -> CaseCounts:
+        """Count the cases that filters let through."""
+        ...
+
+    def similar_cases(self, case: Case, limit: int) -> list[Case]:
+        """Return up to so many earlier cases of the same fault, same model first, then same class."""
+        ...
+
+    def silences(
+        self,
+        *,
+        state: SilenceState | None = None,
+        tenants: Collection[str] | None = None,
+        now: int,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Silence]:
+        """Return silences, newest first; where they stand is told at `now`, ms."""
+        ...
+
+    def silence(self, silence_id: str) -> Silence | None:
+        """Return one silence."""
         ...
 
     def case(self, case_id: str) -> Case | None:
         """Return one case."""
+        ...
+
+    def cases_of(self, case_ids: Sequence[str]) -> list[Case]:
+        """Return those of these cases that there are, in the same order."""
         ...
 
     def open_cases(self) -> list[Case]:

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
 from diagnostics.orders.registry import Registry
-from gateway.api import acting, fleetroutes, ingest, operation, papers, routes
+from gateway.api import acting, bulk, caselists, fleetroutes, ingest, operation, papers, routes, silencing
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
@@ -28,10 +28,13 @@ DESCRIPTION = (
 )
 
 _ROUTERS = (
+    caselists.router,  # before the routes of one case: "counts" is no case
     routes.router,
     fleetroutes.router,
     papers.router,
     acting.router,
+    bulk.router,
+    silencing.router,
     ingest.router,
     operation.router,
 )

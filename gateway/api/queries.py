@@ -1,21 +1,35 @@
 """Every question that the API and the console ask of the stores. Calls block; callers run them on threads."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from functools import cached_property
+from typing import Self, TypeVar, Unpack
 
 from diagnostics.case import Case, CaseEvent, CaseState
 from diagnostics.decision import Decision
+from diagnostics.faults import FaultCatalogue, load_faults
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import OrderState, ServiceOrder
 from diagnostics.orders.registry import Registry
+from diagnostics.silences import Silence, SilenceState
 from gateway.access.principal import Principal
+from gateway.api.casework import Possible, SimilarCase, possible_acts, silences_for, similar
 from gateway.api.views import Heard, RulesView
 from gateway.clock import Clock
 from gateway.errors import UserError
-from gateway.ports import DeviceRecord, History, Ledger, Page, Quarantined, StoredReading
+from gateway.ports import (
+    CaseCounts,
+    CaseFilters,
+    CaseOrder,
+    DeviceRecord,
+    History,
+    Ledger,
+    Page,
+    Quarantined,
+    StoredReading,
+)
 from gateway.wire.topics import is_filter
 from rules.signals import Catalogue
 from rules.symbols import DeviceId
@@ -94,6 +108,11 @@ class Queries:
         seen.caller = caller
         return seen
 
+    @cached_property
+    def faults(self) -> FaultCatalogue:
+        """The fault catalogue."""
+        return load_faults()
+
     def now(self) -> int:
         """Return the gateway's time, ms since 1970 UTC."""
         return self.clock.now()
@@ -101,24 +120,67 @@ class Queries:
     def cases(
         self,
         *,
-        state: str | None = None,
-        severity: str | None = None,
-        tenant: str | None = None,
-        device: str | None = None,
+        order: CaseOrder = "newest",
         cursor: str | None = None,
         limit: int = 100,
+        **filters: Unpack[CaseFilters],
     ) -> Page[Case]:
-        """Return cases, newest first.
+        """Return cases, newest first, or by ``urgency``: severity, then age, the oldest first.
 
         Raises:
             UserError: a filter that cannot match anything, or a cursor that no page gave.
         """
-        name = self._full_name(device, tenant)
-        if name == "":
+        filters["device"] = self._full_name(filters.get("device"), filters.get("tenant"))
+        if filters["device"] == "":
             return Page([])
-        return self.ledger.cases(
-            state=state, severity=severity, tenant=tenant, device=name, cursor=cursor, limit=limit
-        )
+        return self.ledger.cases(order=order, cursor=cursor, limit=limit, **filters)
+
+    def cases_of(self, case_ids: Sequence[str]) -> list[Case]:
+        """Return those of these cases that there are, in the same order."""
+        return self.ledger.cases_of(case_ids)
+
+    def count_cases(self, **filters: Unpack[CaseFilters]) -> CaseCounts:
+        """Count the cases that filters let through, in all and by severity, state, reason and so on.
+
+        Raises:
+            UserError: a filter that cannot match anything.
+        """
+        filters["device"] = self._full_name(filters.get("device"), filters.get("tenant"))
+        return self.ledger.count_cases(**filters)
+
+    def similar_cases(self, case: Case, limit: int = 10) -> list[SimilarCase]:
+        """Return earlier cases of the same fault and brand, same model first, with what was found then."""
+        return similar(self.ledger, case, limit)
+
+    def possible(self, case: Case) -> Possible:
+        """Return what can be done with a case now, and why not what cannot."""
+        device = self.ledger.device(DeviceId(case.tenant, case.device_class, case.device))
+        online = None if device is None else device.online
+        return possible_acts(case, self.rules.rules(), self.faults, online=online, now=self.now())
+
+    def silences(
+        self,
+        *,
+        state: SilenceState | None = None,
+        tenants: Collection[str] | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Silence]:
+        """Return silences, newest first.
+
+        Raises:
+            UserError: a cursor that no page gave.
+        """
+        return self.ledger.silences(state=state, tenants=tenants, now=self.now(), cursor=cursor, limit=limit)
+
+    def silence(self, silence_id: str) -> Silence | None:
+        """Return one silence."""
+        return self.ledger.silence(silence_id)
+
+    def silences_of(self, case: Case) -> list[Silence]:
+        """Return the silences that a case falls under now."""
+        active = self.ledger.silences(state="active", tenants=[case.tenant], now=self.now(), limit=SCAN_PAGE)
+        return silences_for(active.items, case)
 
     def case_file(self, case_id: str) -> CaseFile | None:
         """Return a case with its history, None when there is no such case."""
@@ -252,7 +314,7 @@ class Queries:
         """Count what is open and what is watched."""
         newest = self.ledger.quarantine(limit=1).items
         return Totals(
-            open_cases=_count(lambda cursor: self.ledger.cases(state="open", cursor=cursor, limit=SCAN_PAGE)),
+            open_cases=Count(self.ledger.count_cases(state="open").total),
             open_orders=_count(
                 lambda cursor: self.ledger.orders(state="open", cursor=cursor, limit=SCAN_PAGE)
             ),

@@ -10,9 +10,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from diagnostics.orders.model import ServiceOrder
 from gateway.api.callers import Caller
+from gateway.api.casefile import CaseFileDocument
 from gateway.api.documents import (
-    CaseDocument,
-    CaseFileDocument,
     DeviceDocument,
     PageDocument,
     QuarantineDocument,
@@ -51,8 +50,6 @@ def _changes(request: Request) -> Changes:
 
 Reads = Annotated[Queries, Depends(reads_of)]
 DeviceFilter = Annotated[str | None, Query(description="`tenant/class/device`, or a name that is unique")]
-CaseStateFilter = Literal["open", "suspected", "confirmed", "refuted", "cleared", "dismissed"]
-SeverityFilter = Literal["minor", "major", "critical"]
 OrderStateFilter = Literal[
     "open",
     "submitted",
@@ -136,31 +133,13 @@ def _reading_fields(reading: StoredReading) -> dict[str, object]:
     }
 
 
-@router.get("/cases", tags=["cases"])
-def list_cases(
-    *,
-    reads: Reads,
-    state: CaseStateFilter | None = None,
-    severity: SeverityFilter | None = None,
-    tenant: str | None = None,
-    device: DeviceFilter = None,
-    cursor: Cursor = None,
-    limit: Limit = 100,
-) -> PageDocument[CaseDocument]:
-    """List cases, newest first. `open` is suspected or confirmed."""
-    page = reads.cases(
-        state=state, severity=severity, tenant=tenant, device=device, cursor=cursor, limit=limit
-    )
-    return PageDocument(items=[CaseDocument.of(case) for case in page.items], next=page.next)
-
-
 @router.get("/cases/{case_id}", tags=["cases"], responses=_NOT_FOUND)
 def show_case(reads: Reads, case_id: str) -> CaseFileDocument:
-    """Show a case with its evidence, self tests, timeline, and the ledger of why (not) an order."""
-    file = reads.case_file(case_id)
-    if file is None:
+    """Show a case with its evidence, self tests, timeline, ledger, and what is possible now."""
+    document = CaseFileDocument.read(reads, case_id)
+    if document is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no case {case_id}")
-    return CaseFileDocument.of_file(file.case, file.events, file.decisions)
+    return document
 
 
 @router.get("/orders", tags=["orders"])

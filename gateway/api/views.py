@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from diagnostics.instruction import Instruction
+from diagnostics.silences import SilenceWord
 from gateway.ports import Packet
 from gateway.rulechange import RuleChange
 from rules.symbols import DeviceId
@@ -54,14 +55,28 @@ class Reloads(Protocol):
         ...
 
 
+class Word(NamedTuple):
+    """What somebody said.
+
+    Attributes:
+        device: of the case, or where words about silences of a tenant are kept: `silences.said_at`.
+        said: of a case and its order, or of a silence.
+    """
+
+    device: DeviceId
+    said: Instruction | SilenceWord
+
+
 class Instructed(Protocol):
     """What does as people say."""
 
-    async def instruct(self, device: DeviceId, instruction: Instruction) -> None:
-        """Let an instruction about a case of a device have its effect; return once that is kept.
+    async def instruct(self, words: Sequence[Word]) -> list[str | None]:
+        """Let words have their effect, in their order; return once that is kept.
+
+        Returns:
+            Of each word why it was refused and is not kept, None where it was not.
 
         Raises:
-            RefusedError: it cannot be done with the case or the order as they stand; nothing is kept.
             OutsideError: the gateway is not at work yet, or no more.
         """
         ...

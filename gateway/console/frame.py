@@ -12,7 +12,7 @@ from gateway.access.principal import Principal, Role
 from gateway.api.queries import Queries, Totals
 from gateway.api.views import Health, Instructed
 from gateway.console.keys import keys_dialog
-from gateway.console.language import LANGUAGES, language, t
+from gateway.console.language import LANGUAGES, language, msg, t
 from gateway.console.live import Live, Shared
 from gateway.console.navigation import Entry, Section, entries_for
 from gateway.console.parts import box, link, press, text
@@ -28,7 +28,7 @@ HEAD = (
 #: Seconds after which browsers are told the gateway's time again.
 CLOCK_INTERVAL = 20.0
 
-THEMES = (("", "As the system"), ("light", "Light"), ("dark", "Dark"))
+THEMES = (("", msg("As the system")), ("light", msg("Light")), ("dark", msg("Dark")))
 
 
 @dataclass(frozen=True, slots=True)

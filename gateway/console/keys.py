@@ -2,25 +2,25 @@
 
 from collections.abc import Sequence
 
-from gateway.console.language import t
+from gateway.console.language import msg, t
 from gateway.console.navigation import Entry
 from gateway.console.parts import box, press, text
 
 #: Keys and what they do, in the order of the list; those of actions do something where a page has them.
 KEYS: tuple[tuple[str, str], ...] = (
-    ("j k", "next and previous row"),
-    ("enter", "open the row"),
-    ("x", "select the row; with shift, all up to it"),
-    ("a", "acknowledge"),
-    ("d", "dismiss"),
-    ("m", "assign to me"),
-    ("s", "silence"),
-    ("c", "comment"),
-    ("z", "undo"),
-    ("n", "show what is new"),
-    ("/", "find"),
-    ("?", "this list"),
-    ("esc", "close, leave the field, select nothing"),
+    ("j k", msg("next and previous row")),
+    ("enter", msg("open the row")),
+    ("x", msg("select the row; with shift, all up to it")),
+    ("a", msg("acknowledge")),
+    ("d", msg("dismiss")),
+    ("m", msg("assign to me")),
+    ("s", msg("silence")),
+    ("c", msg("comment")),
+    ("z", msg("undo")),
+    ("n", msg("show what is new")),
+    ("/", msg("find")),
+    ("?", msg("this list")),
+    ("esc", msg("close, leave the field, select nothing")),
 )
 
 

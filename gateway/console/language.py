@@ -69,6 +69,11 @@ def catalogue_of(language: str) -> Mapping[str, str]:
     return parse_po(path.read_text(encoding="utf-8"))
 
 
+def msg(text: str) -> str:
+    """Return a text as it is, marked to be translated by `t` when it is shown: for tables of words."""
+    return text
+
+
 def t(text: str, /, **values: object) -> str:
     """Return a text in the language of the page at work, with values put in."""
     translated = catalogue_of(language()).get(text, text)

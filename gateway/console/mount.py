@@ -109,8 +109,30 @@ def _speak(language: str) -> None:
 def _register(desks: Desks) -> None:
     @ui.page("/", response_timeout=PATIENCE)
     @ui.page("/cases", response_timeout=PATIENCE)
-    async def cases(state: str = "open", severity: str = "", find: str = "") -> None:
-        await cases_page(desks.here(), CaseFilters(state, severity, find))
+    async def cases(
+        *,
+        state: str = "open",
+        severity: str = "",
+        brand: str = "",
+        device_class: Annotated[str, Query(alias="class")] = "",
+        reason: str = "",
+        who: str = "",
+        seen: str = "",
+        find: str = "",
+        after: str = "",
+    ) -> None:
+        filters = CaseFilters(
+            state=state,
+            severity=severity,
+            brand=brand,
+            device_class=device_class,
+            reason=reason,
+            who=who,
+            seen=seen,
+            find=find,
+            after=after,
+        )
+        await cases_page(desks.here(), filters)
 
     @ui.page("/cases/{case_id}", response_timeout=PATIENCE)
     async def case(case_id: str) -> None:

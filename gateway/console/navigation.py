@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from gateway.access.principal import Principal, Role
 from gateway.api.queries import Count, Totals
+from gateway.console.language import msg
 
 Section = Literal[
     "cases",
@@ -53,17 +54,17 @@ class Entry:
 
 #: All of them, in the order of the bar.
 ENTRIES: tuple[Entry, ...] = (
-    Entry("cases", "/cases", "Queue", "q", count=lambda totals: totals.open_cases),
-    Entry("orders", "/orders", "Orders", "o", count=lambda totals: totals.open_orders),
-    Entry("devices", "/devices", "Devices", "d", count=lambda totals: totals.devices),
-    Entry("fleet", "/fleet", "Fleet", "f"),
-    Entry("rules", "/rules", "Rules", "r"),
-    Entry("quarantine", "/quarantine", "Quarantine", "u", count=lambda totals: totals.quarantined),
-    Entry("dead-letters", "/dead-letters", "Dead letters", "l"),
-    Entry("silences", "/silences", "Silences", "s"),
-    Entry("account", "/account", "My account", account=True),
-    Entry("accounts", "/accounts", "Accounts", "a", role=Role.ADMIN, account=True),
-    Entry("audit", "/audit", "Audit", "t", role=Role.ADMIN, account=True),
+    Entry("cases", "/cases", msg("Queue"), "q", count=lambda totals: totals.open_cases),
+    Entry("orders", "/orders", msg("Orders"), "o", count=lambda totals: totals.open_orders),
+    Entry("devices", "/devices", msg("Devices"), "d", count=lambda totals: totals.devices),
+    Entry("fleet", "/fleet", msg("Fleet"), "f"),
+    Entry("rules", "/rules", msg("Rules"), "r"),
+    Entry("quarantine", "/quarantine", msg("Quarantine"), "u", count=lambda totals: totals.quarantined),
+    Entry("dead-letters", "/dead-letters", msg("Dead letters"), "l"),
+    Entry("silences", "/silences", msg("Silences"), "s"),
+    Entry("account", "/account", msg("My account"), account=True),
+    Entry("accounts", "/accounts", msg("Accounts"), "a", role=Role.ADMIN, account=True),
+    Entry("audit", "/audit", msg("Audit"), "t", role=Role.ADMIN, account=True),
 )
 
 

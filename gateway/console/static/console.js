@@ -44,6 +44,12 @@
       probe.remove();
       return colour;
     },
+    // The keys of the rows that an action is meant for: those selected, else by keyboard the one walked to.
+    picked(event) {
+      const selected = [...document.querySelectorAll("main tr.selected[data-key]")];
+      const chosen = selected.length ? selected : event.detail === 0 ? rows().filter((row) => "at" in row.dataset) : [];
+      return chosen.map((row) => row.dataset.key);
+    },
     showKeys() {
       document.querySelector(":popover-open")?.hidePopover();
       document.getElementById("keys").showModal();
@@ -136,17 +142,21 @@
     row.scrollIntoView({ block: "nearest" });
   };
 
-  // The row that a walk goes on from when its focus was lost to a button or to the page.
-  let walked = null;
+  // The row that a walk goes on from when its focus was lost to a button, or when it is gone.
+  let walked = { key: null, at: 0 };
+
+  function walkedTo(row) {
+    document.querySelectorAll("tr[data-at]").forEach((other) => delete other.dataset.at);
+    row.dataset.at = "";
+    walked = { key: row.dataset.key, at: rows().indexOf(row) };
+  }
 
   function walk(step) {
     const all = rows();
     if (!all.length) return;
-    const current = currentRow()?.dataset.key ?? walked;
-    const at = all.findIndex((row) => row.dataset.key === current);
-    const next = at < 0 ? 0 : Math.min(Math.max(at + step, 0), all.length - 1);
-    walked = all[next].dataset.key;
-    focusRow(all[next]);
+    const known = all.findIndex((row) => row.dataset.key === walked.key);
+    const next = known >= 0 ? known + step : walked.key === null ? 0 : walked.at;
+    focusRow(all[Math.min(Math.max(next, 0), all.length - 1)]);
   }
 
   const usable = (element) => element && !element.disabled && element.offsetParent !== null;
@@ -160,7 +170,7 @@
     k: () => walk(-1),
     "/": () => document.querySelector("main input[type=search]")?.select(),
     "?": () => window.forewarn.showKeys(),
-    x: (event) => currentRow()?.querySelector("input.select")?.dispatchEvent(
+    x: (event) => document.querySelector("main tr[data-at]")?.querySelector("input.select")?.dispatchEvent(
       new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey: event.shiftKey }),
     ),
     Escape: () => dispatchEvent(new Event("forewarn-escape")),
@@ -189,7 +199,7 @@
   }
 
   document.addEventListener("keydown", pressed);
-  document.addEventListener("focusin", () => (walked = currentRow()?.dataset.key ?? walked));
+  document.addEventListener("focusin", () => currentRow() && walkedTo(currentRow()));
 
   // The page is drawn by its framework after this script: what needs elements waits for them.
   document.addEventListener("toggle", (event) => event.target.id === "account" && markTheme(), true);
