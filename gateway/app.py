@@ -12,12 +12,15 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI
 
+from gateway.answering import Answering
+from gateway.api.answers import AnswerDesk
 from gateway.api.app import create_app, create_waiting_app, use_catalogue
 from gateway.api.feed import Feed
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config
 from gateway.console.mount import mount_console
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.readback import TicketReader
 from gateway.dispatch.targets import Target
 from gateway.errors import StoreUnavailableError, UserError
 from gateway.events import Events
@@ -141,37 +144,49 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         )
         service = Service(parts)
         listening.append(service.listening)
-        application = _application(config, knowledge, parts, service)
+        outbox = await _open(partial(_outbox, config, targets), "ledger", events, starting)
+        stack.callback(outbox.close)
+        answering = Answering(ledger, service.instruct)
+        application = _application(
+            config,
+            knowledge,
+            parts,
+            service,
+            outbox=outbox,
+            answer_desk=AnswerDesk(targets, answering, events, outbox.order_of_ticket),
+        )
         await stack.enter_async_context(application.router.lifespan_context(application))
         stack.push_async_callback(http.stop, serving)  # before what it answers from is closed
         door.open(application)
         stack.callback(parts.feed.close)
         _announce(stack, config.data_dir, http.url, events)
         background = [commander.run(), *([broker.watch()] if broker else [])]
-        if targets:
-            background.append(await _dispatching(stack, config, targets, events, starting))
+        background += _dispatching(outbox, targets, answering, events)
         failed = await _start(stack, service, receiver, background)
         yield Gateway(broker_url, http.url, service, parts.feed, ledger, failed)
 
 
-async def _dispatching(
-    stack: contextlib.AsyncExitStack,
-    config: Config,
-    targets: list[Target],
-    events: Events,
-    starting: Starting,
-) -> Coroutine[Any, Any, None]:
-    """Return what delivers to targets; they are owed what happens from now on."""
+def _outbox(config: Config, targets: list[Target]) -> SqlOutbox:
+    """Open the outbox; targets are owed what happens from now on."""
+    outbox = SqlOutbox(f"sqlite:///{config.ledger_path}")
+    outbox.share_out({target.name: target.tenant for target in targets})
+    return outbox
 
-    def opened() -> SqlOutbox:
-        outbox = SqlOutbox(f"sqlite:///{config.ledger_path}")
-        outbox.share_out({target.name: target.tenant for target in targets})
-        return outbox
 
-    outbox = await _open(opened, "ledger", events, starting)
-    stack.callback(outbox.close)
-    # Other systems live in real time, also where the gateway's own runs faster.
-    return Dispatcher(outbox, targets, clock=SystemClock(), events=events).run()
+def _dispatching(
+    outbox: SqlOutbox, targets: list[Target], answering: Answering, events: Events
+) -> list[Coroutine[Any, Any, None]]:
+    """Return what delivers to targets and what reads their tickets back.
+
+    Other systems live in real time, also where the gateway's own runs faster.
+    """
+    clock = SystemClock()
+    readers = [
+        TicketReader(target, outbox, answering, clock=clock, events=events).run()
+        for target in targets
+        if target.kind == "tmf621" and target.poll and not target.paused
+    ]
+    return [Dispatcher(outbox, targets, clock=clock, events=events).run(), *readers] if targets else []
 
 
 def make_folder(config: Config) -> None:
@@ -260,7 +275,15 @@ def _waiting_application(config: Config, starting: Starting, events: Events) -> 
     )
 
 
-def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Service) -> FastAPI:
+def _application(
+    config: Config,
+    knowledge: Knowledge,
+    parts: Parts,
+    service: Service,
+    *,
+    outbox: SqlOutbox,
+    answer_desk: AnswerDesk,
+) -> FastAPI:
     """Return the API with the console on it."""
     packs = RulePacks(knowledge.ruleset)
     app = create_app(
@@ -271,6 +294,8 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
         pipeline_rules=packs,
         reloads=service,
         instructed=service,
+        answer_desk=answer_desk,
+        outbox=outbox,
         intake=service,
         offered=offers(config.sources),
         max_payload=config.intake.max_payload,

@@ -165,6 +165,8 @@ class DispatchTable(Table):
     username: str | None = None
     password: str | None = None
     password_file: Path | None = None
+    ca_file: Path | None = None
+    poll: DurationText = "60s"
     folder: Path | None = None
     format: Literal["json", "csv"] = "json"
     allow_private: bool = False

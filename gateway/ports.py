@@ -522,7 +522,7 @@ class Owed:
         payload: the order as JSON, as it was when the event happened.
         created: ms since 1970 UTC, when the event was committed.
         attempts: that failed so far.
-        ticket: what the target calls the order, where it has said so.
+        ticket: the target's, where it has opened one.
         overtaken: a later event of the same order has been delivered already.
     """
 
@@ -536,16 +536,33 @@ class Owed:
     payload: str
     created: int
     attempts: int = 0
-    ticket: str | None = None
+    ticket: "Ticket | None" = None
     overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A trouble ticket that a target opened for an order; `state` in the target's words, if it said so."""
+    """A trouble ticket that a target opened for an order.
+
+    Attributes:
+        id: the target's.
+        state: that it is in, in the target's words, if it said so.
+        followed: the last of these that the order has followed, or that followed from the order.
+    """
 
     id: str
     state: str | None = None
+    followed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketStanding:
+    """A ticket as it was last seen, beside its order; `changed` is when that was, ms."""
+
+    order_id: str
+    order_state: str
+    ticket: Ticket
+    changed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -614,8 +631,60 @@ class Outbox(Protocol):
         """Keep what became of attempts."""
         ...
 
+    def tickets_to_read(self, target: str, after: str, limit: int) -> list[TicketStanding]:
+        """Return tickets of orders after `after` that may still go on, in order, but for those under way."""
+        ...
+
+    def keep_ticket(self, target: str, order_id: str, ticket: Ticket, at: int) -> None:
+        """Keep how a ticket was found at `at` (ms); `followed` None leaves what it was."""
+        ...
+
+    def order_of_ticket(self, target: str, ticket_id: str) -> str | None:
+        """Return the order of a target's ticket, None where there is none."""
+        ...
+
     def close(self) -> None:
         """Release the files."""
+        ...
+
+
+class Deliveries(Protocol):
+    """What became of events that are owed to other systems, to look at and to try again. Calls block."""
+
+    def deliveries(
+        self,
+        *,
+        target: str | None = None,
+        state: DeliveryState | None = None,
+        order_id: str | None = None,
+        tenants: Collection[str] | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Delivery]:
+        """Return deliveries, the latest event first; `tenants` None is all of them.
+
+        Raises:
+            UserError: no page gave that cursor.
+        """
+        ...
+
+    def delivery(self, number: int, *, tenants: Collection[str] | None = None) -> Delivery | None:
+        """Return one delivery."""
+        ...
+
+    def retry(
+        self,
+        *,
+        numbers: Sequence[int] | None = None,
+        target: str | None = None,
+        order_id: str | None = None,
+        tenants: Collection[str] | None = None,
+    ) -> tuple[int, list[int]]:
+        """Let dead letters be tried again as if for the first time: those of numbers, target, order, tenants.
+
+        Returns:
+            how many will be, and the numbers that no dead letter has.
+        """
         ...
 
 

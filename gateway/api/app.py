@@ -9,7 +9,19 @@ from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
 from diagnostics.orders.registry import Registry
-from gateway.api import acting, bulk, caselists, fleetroutes, ingest, operation, papers, routes, silencing
+from gateway.api import (
+    acting,
+    answers,
+    bulk,
+    caselists,
+    deliveries,
+    fleetroutes,
+    ingest,
+    operation,
+    papers,
+    routes,
+    silencing,
+)
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
@@ -17,7 +29,7 @@ from gateway.api.queries import Queries
 from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
-from gateway.ports import History, Ledger
+from gateway.ports import Deliveries, History, Ledger
 from gateway.wire.ingest import Offer, offers
 from rules.signals import Catalogue, load_catalogue
 
@@ -35,6 +47,8 @@ _ROUTERS = (
     acting.router,
     bulk.router,
     silencing.router,
+    answers.router,
+    deliveries.router,
     ingest.router,
     operation.router,
 )
@@ -61,6 +75,8 @@ def create_app(
     listen_host: str = "127.0.0.1",
     console_url: str | None = None,
     callers: Callers | None = None,
+    answer_desk: answers.AnswerDesk | None = None,
+    outbox: Deliveries | None = None,
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
 
@@ -82,6 +98,8 @@ def create_app(
         catalogue: the signals; the shipped ones when left out.
         listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
         console_url: public address, when a proxy stands in front.
+        answer_desk: takes what repairers answer; without one there are no targets that could.
+        outbox: what is owed to other systems; without one nothing ever was.
         callers: tells who asks; when left out, whoever is on this machine is the built-in engineer.
     """
     app = describe_app()
@@ -93,12 +111,15 @@ def create_app(
         catalogue=catalogue or load_catalogue(),
         heard=heard,
         registry=registry,
+        deliveries=outbox,
     )
     app.state.health = health
     app.state.events = events
     app.state.changes = changes
     app.state.reloads = reloads
     app.state.instructed = instructed
+    app.state.answers = answer_desk
+    app.state.deliveries = outbox
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,

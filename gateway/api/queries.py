@@ -23,6 +23,9 @@ from gateway.ports import (
     CaseCounts,
     CaseFilters,
     CaseOrder,
+    Deliveries,
+    Delivery,
+    DeliveryState,
     DeviceRecord,
     History,
     Ledger,
@@ -91,6 +94,7 @@ class Queries:
         catalogue: Catalogue,
         heard: Heard | None = None,
         registry: Registry | None = None,
+        deliveries: Deliveries | None = None,
     ) -> None:
         self.ledger = ledger
         self.fleet = ledger.fleet  # who reads may see less: gateway.api.fleet sees to it
@@ -100,6 +104,7 @@ class Queries:
         self.clock = clock
         self.catalogue = catalogue
         self._heard = heard
+        self._deliveries = deliveries
         self.caller: Principal | None = None
 
     def seen_by(self, caller: Principal) -> Self:
@@ -216,6 +221,41 @@ class Queries:
         """Return what happened to an order since it was opened, in the order in which it was kept."""
         return self.ledger.order_changes(order_id)
 
+    def deliveries(
+        self,
+        *,
+        target: str | None = None,
+        state: DeliveryState | None = None,
+        order_id: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Delivery]:
+        """Return what became of events on their way to other systems, the latest event first.
+
+        Raises:
+            UserError: a cursor that no page gave.
+        """
+        if self._deliveries is None:
+            return Page([])
+        return self._deliveries.deliveries(
+            target=target,
+            state=state,
+            order_id=order_id,
+            tenants=self._tenants(),
+            cursor=cursor,
+            limit=limit,
+        )
+
+    def deliveries_of(self, order_id: str, *, limit: int = 200) -> list[Delivery]:
+        """Return where the events of one order went and what became of them, the latest `limit` first."""
+        return self.deliveries(order_id=order_id, limit=limit).items
+
+    def delivery(self, number: int) -> Delivery | None:
+        """Return one delivery, None when there is none that the reader may see."""
+        if self._deliveries is None:
+            return None
+        return self._deliveries.delivery(number, tenants=self._tenants())
+
     def devices(
         self,
         *,
@@ -321,6 +361,10 @@ class Queries:
             devices=_count(lambda cursor: self.ledger.devices(cursor=cursor, limit=SCAN_PAGE)),
             quarantined=Count(newest[0].number if newest else 0),
         )
+
+    def _tenants(self) -> frozenset[str] | None:
+        """Return the tenants whose things the reader may see, None for all of them."""
+        return None if self.caller is None else self.caller.tenants()
 
     def _as_heard(self, record: DeviceRecord) -> DeviceRecord:
         """Return what the ledger has of a device, with what the gateway knows since."""

@@ -18,6 +18,8 @@ from gateway.console.language import LANGUAGES, TAGS, preferred, speak
 from gateway.console.pages.case import case_page
 from gateway.console.pages.cases import Filters as CaseFilters
 from gateway.console.pages.cases import cases_page
+from gateway.console.pages.dead_letters import GIVEN_UP, dead_letters_page
+from gateway.console.pages.dead_letters import Filters as LetterFilters
 from gateway.console.pages.device import device_page
 from gateway.console.pages.devices import Filters as DeviceFilters
 from gateway.console.pages.devices import devices_page
@@ -28,6 +30,7 @@ from gateway.console.pages.orders import Filters as OrderFilters
 from gateway.console.pages.orders import orders_page
 from gateway.console.pages.quarantine import Filters as QuarantineFilters
 from gateway.console.pages.quarantine import quarantine_page
+from gateway.ports import Deliveries
 from rules.symbols import DeviceId
 
 STATIC = Path(__file__).parent / "static"
@@ -52,7 +55,7 @@ def mount_console(app: FastAPI) -> None:
     assert isinstance(queries, Queries)
     desks = Desks(queries, health, app.state.instructed)
     nicegui_app.add_static_files("/console", STATIC, max_cache_age=0)
-    _register(desks)
+    _register(desks, app.state.deliveries)
 
     async def missing() -> None:
         await missing_page(desks.here())
@@ -106,7 +109,7 @@ def _speak(language: str) -> None:
     client.page.language = TAGS[language]
 
 
-def _register(desks: Desks) -> None:
+def _register(desks: Desks, outbox: Deliveries | None) -> None:
     @ui.page("/", response_timeout=PATIENCE)
     @ui.page("/cases", response_timeout=PATIENCE)
     async def cases(
@@ -157,6 +160,10 @@ def _register(desks: Desks) -> None:
     @ui.page("/fleet", response_timeout=PATIENCE)
     async def fleet(by: str = "", window: str = "", tenant: str = "") -> None:
         await fleet_page(desks.here(), FleetFilters.of(by=by, window=window, tenant=tenant))
+
+    @ui.page("/dead-letters", response_timeout=PATIENCE)
+    async def dead_letters(state: str = GIVEN_UP, target: str = "", order: str = "") -> None:
+        await dead_letters_page(desks.here(), LetterFilters(state, target, order), outbox)
 
     @ui.page("/quarantine", response_timeout=PATIENCE)
     async def quarantine(reason: str = "", topic: str = "", since: str = "") -> None:

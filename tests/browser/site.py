@@ -14,6 +14,7 @@ from gateway.api.feed import Feed
 from gateway.clock import ManualClock
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
+from gateway.ledger.outbox import SqlOutbox
 from gateway.ledger.store import SqlLedger
 from gateway.ports import History, Ledger
 from rules.symbols import Symbols
@@ -48,6 +49,7 @@ class Site:
 
     ledger: Ledger
     history: History
+    outbox: SqlOutbox
     symbols: Symbols = field(default_factory=Symbols)
     health: ToldHealth = field(default_factory=ToldHealth)
     events: Events = field(default_factory=Events)
@@ -63,6 +65,7 @@ class Site:
             pipeline_rules=ShippedRules(),
             changes=self.feed,
             clock=self.clock,
+            outbox=self.outbox,
             listen_host=listen_host,
             console_url=console_url,
         )
@@ -78,7 +81,10 @@ def open_site(folder: Path, stack: ExitStack, *, seeded: bool = True) -> Site:
     stack.callback(ledger.close)
     history = DuckDbHistory(folder / "history.duckdb")
     stack.callback(history.close)
-    site = Site(ledger, history)
+    outbox = SqlOutbox(f"sqlite:///{folder}/ledger.db")
+    stack.callback(outbox.close)
+    site = Site(ledger, history, outbox)
     if seeded:
+        outbox.share_out({"crm": "*"})  # which is owed what happens from now on
         site.symbols = sown(ledger, history)
     return site
