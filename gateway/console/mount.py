@@ -147,7 +147,7 @@ def _register(desks: Desks, outbox: Deliveries | None) -> None:
 
     @ui.page("/orders/{order_id}", response_timeout=PATIENCE)
     async def order(order_id: str) -> None:
-        await order_page(desks.here(), order_id)
+        await order_page(desks.here(), order_id, outbox)
 
     @ui.page("/devices", response_timeout=PATIENCE)
     async def devices(device_class: Annotated[str, Query(alias="class")] = "", find: str = "") -> None:

@@ -19,6 +19,8 @@ from gateway.console.orderchanges import draw_changes
 from gateway.console.ordersheet import OrderSheet
 from gateway.console.pages.missing import nothing_here
 from gateway.console.parts import box, section
+from gateway.console.trail import Trail
+from gateway.ports import Deliveries
 
 
 class OrderFile(NamedTuple):
@@ -28,8 +30,8 @@ class OrderFile(NamedTuple):
     changes: list[OrderChange]
 
 
-async def order_page(desk: Desk, order_id: str) -> None:
-    """Build the page of an order."""
+async def order_page(desk: Desk, order_id: str, outbox: Deliveries | None) -> None:
+    """Build the page of an order; `outbox` takes what is to be sent again."""
     async with frame(desk, "orders", order_id, style="order") as live:
         order = await asyncio.to_thread(desk.queries.order, order_id)
         if order is None:
@@ -37,10 +39,10 @@ async def order_page(desk: Desk, order_id: str) -> None:
             nothing_here(t("There is no order {order}.", order=order_id))
             return
         with box("article", "order"):
-            await _build(desk, live, order)
+            await _build(desk, live, order, outbox)
 
 
-async def _build(desk: Desk, live: Live, order: ServiceOrder) -> None:
+async def _build(desk: Desk, live: Live, order: ServiceOrder, outbox: Deliveries | None) -> None:
     queries = desk.queries
 
     def sheet(shown: ServiceOrder) -> OrderSheet:
@@ -60,8 +62,11 @@ async def _build(desk: Desk, live: Live, order: ServiceOrder) -> None:
         side: Region[ServiceOrder] = Region(
             box("aside", "side-column"), lambda shown: sheet(shown).draw_side()
         )
-    with section(t("Since it was opened")):
-        changes = Region(box("div"), draw_changes)
+    with box("div", "columns-even"):
+        with section(t("Since it was opened")):
+            changes = Region(box("div"), draw_changes)
+        trail = Trail(desk, live, order_id=order.order_id, tenant=order.tenant, outbox=outbox)
+        await trail.build()
 
     def show(file: OrderFile | None) -> None:
         if file is None:
