@@ -325,6 +325,7 @@ def _application(
         max_payload=config.intake.max_payload,
         changes=parts.feed,
         heard=parts.pipeline,
+        registry=knowledge.registry,
         clock=parts.clock,
         catalogue=knowledge.ruleset.catalogue,
         listen_host=config.http.host,

@@ -9,6 +9,7 @@ from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
 from diagnostics.silences import Silence, SilenceState
+from gateway.fleetfigures import FleetCounts
 from rules.batch import Int32, ReadingBatch
 from rules.symbols import DeviceId, Symbols
 
@@ -484,6 +485,11 @@ class Ledger(LedgerReads, Protocol):
         Raises:
             StoreUnavailableError: nothing was written; the same call may be made again.
         """
+        ...
+
+    @property
+    def fleet(self) -> FleetCounts:
+        """What counts over the whole fleet."""
         ...
 
     def open_cases(self) -> list[Case]:

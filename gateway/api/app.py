@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
+from diagnostics.orders.registry import Registry
 from gateway.access.trail import Trail
 from gateway.api import (
     accounts,
@@ -16,6 +17,7 @@ from gateway.api import (
     bulk,
     caselists,
     deliveries,
+    fleetroutes,
     ingest,
     logins,
     operation,
@@ -48,6 +50,7 @@ _NOTHING = open_to_all("there is nothing")
 _ROUTERS = (
     caselists.router,  # before the routes of one case: "counts" is no case
     routes.router,
+    fleetroutes.router,
     papers.router,
     acting.router,
     bulk.router,
@@ -71,6 +74,7 @@ def create_app(
     pipeline_rules: RulesView,
     changes: Changes,
     heard: Heard | None = None,
+    registry: Registry | None = None,
     reloads: Reloads | None = None,
     instructed: Instructed | None = None,
     intake: Intake | None = None,
@@ -97,6 +101,7 @@ def create_app(
         pipeline_rules: what ``/api/v1/rules`` lists.
         changes: what ``/api/v1/events`` follows; `gateway.api.feed.Feed` fulfils it.
         heard: when devices were last heard of; None takes the ledger's word, which may lag by a minute.
+        registry: what is known of devices that need not have spoken; empty when left out.
         reloads: what reads rule packs anew; None refuses to.
         instructed: what does as people say; None refuses to.
         intake: what keeps messages that come by HTTP; None refuses them.
@@ -124,6 +129,7 @@ def create_app(
         heard=heard,
         trail=trail or (None if access is None else access.access.trail),
         topic_root=topic_root,
+        registry=registry,
         deliveries=outbox,
     )
     app.state.health = health

@@ -12,6 +12,7 @@ from diagnostics.decision import Decision
 from diagnostics.faults import FaultCatalogue, load_faults
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import OrderState, ServiceOrder
+from diagnostics.orders.registry import Registry
 from diagnostics.silences import Silence, SilenceState
 from gateway.access.principal import Principal
 from gateway.access.trail import NoTrail, Trail
@@ -28,6 +29,7 @@ from gateway.ports import (
     Delivery,
     DeliveryState,
     DeviceRecord,
+    Ledger,
     LedgerReads,
     Page,
     Quarantined,
@@ -96,17 +98,20 @@ class Queries:
     def __init__(
         self,
         *,
-        ledger: LedgerReads,
+        ledger: Ledger,
         history: Telemetry,
         rules: RulesView,
         clock: Clock,
         catalogue: Catalogue,
         heard: Heard | None = None,
+        registry: Registry | None = None,
         trail: Trail | None = None,
         topic_root: str = "fw",
         deliveries: Deliveries | None = None,
     ) -> None:
         self.ledger: LedgerReads = ledger
+        self.fleet = ledger.fleet  # who reads may see less: gateway.api.fleet sees to it
+        self.registry = registry or Registry()
         self.history: Telemetry = history
         self.rules = rules
         self._history, self._rules = self.history, rules

@@ -22,6 +22,7 @@ from gateway.cli.orderpapers import export, paper
 from gateway.cli.scenarios import rules_app
 from gateway.cli.simulate import simulate
 from gateway.config import Config, load_config
+from gateway.csv_cells import cell
 from gateway.errors import UserError
 from gateway.ports import StoredReading
 from rules.symbols import DeviceId
@@ -293,11 +294,15 @@ def telemetry(
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(["ts", "signal", "component", "value"])
-        writer.writerows([r.ts, r.signal, r.component, _plain(r)] for r in readings)
+        writer.writerows([r.ts, cell(r.signal), cell(r.component), _csv_value(r)] for r in readings)
         return
     for reading in readings:
         name = f"{reading.signal}@{reading.component}" if reading.component else reading.signal
         print(f"{to_rfc3339(reading.ts)}  {name}  {_plain(reading) or 'unknown'}")
+
+
+def _csv_value(reading: StoredReading) -> object:
+    return cell(reading.value) if isinstance(reading.value, str) else _plain(reading)
 
 
 def _plain(reading: StoredReading) -> str:

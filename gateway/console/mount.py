@@ -12,6 +12,7 @@ from nicegui import ui
 from gateway.api.callers import caller_of
 from gateway.api.queries import Queries
 from gateway.api.views import Health, Instructed
+from gateway.console.fleetboard import Filters as FleetFilters
 from gateway.console.frame import Desk
 from gateway.console.language import LANGUAGES, TAGS, preferred, speak
 from gateway.console.pages.case import case_page
@@ -22,6 +23,7 @@ from gateway.console.pages.dead_letters import Filters as LetterFilters
 from gateway.console.pages.device import device_page
 from gateway.console.pages.devices import Filters as DeviceFilters
 from gateway.console.pages.devices import devices_page
+from gateway.console.pages.fleet import fleet_page
 from gateway.console.pages.missing import missing_page
 from gateway.console.pages.order import order_page
 from gateway.console.pages.orders import Filters as OrderFilters
@@ -145,7 +147,7 @@ def _register(desks: Desks, outbox: Deliveries | None) -> None:
 
     @ui.page("/orders/{order_id}", response_timeout=PATIENCE)
     async def order(order_id: str) -> None:
-        await order_page(desks.here(), order_id)
+        await order_page(desks.here(), order_id, outbox)
 
     @ui.page("/devices", response_timeout=PATIENCE)
     async def devices(device_class: Annotated[str, Query(alias="class")] = "", find: str = "") -> None:
@@ -154,6 +156,10 @@ def _register(desks: Desks, outbox: Deliveries | None) -> None:
     @ui.page("/devices/{tenant}/{device_class}/{device}", response_timeout=PATIENCE)
     async def device(tenant: str, device_class: str, device: str, window: str = "6h") -> None:
         await device_page(desks.here(), DeviceId(tenant, device_class, device), window)
+
+    @ui.page("/fleet", response_timeout=PATIENCE)
+    async def fleet(by: str = "", window: str = "", tenant: str = "") -> None:
+        await fleet_page(desks.here(), FleetFilters.of(by=by, window=window, tenant=tenant))
 
     @ui.page("/dead-letters", response_timeout=PATIENCE)
     async def dead_letters(state: str = GIVEN_UP, target: str = "", order: str = "") -> None:

@@ -14,6 +14,7 @@ from diagnostics.orders.model import ServiceOrder
 from diagnostics.silences import Silence, SilenceState
 from gateway.clock import SystemClock
 from gateway.errors import StoreUnavailableError
+from gateway.ledger.fleet import SqlFleet
 from gateway.ledger.opening import open_engine, open_engine_readonly, shown, speaking, writing
 from gateway.ledger.paging import page
 from gateway.ledger.quarantining import (
@@ -420,6 +421,11 @@ class SqlLedger:
         """
         with self._speaking(), self._writer.begin() as connection:
             mark_retried(connection, numbers, self._clock.now())
+
+    @property
+    def fleet(self) -> SqlFleet:
+        """What counts over the whole fleet."""
+        return SqlFleet(self._reading)
 
     def quarantine_dropped(self) -> int:
         """Return how many rows the quarantine has let go because it was full."""
