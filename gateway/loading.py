@@ -74,17 +74,22 @@ def build_pipeline(
         ruleset=knowledge.ruleset,
         faults=knowledge.faults,
         registry=knowledge.registry,
-        settings=Settings(
-            policies=OrderPolicies(
-                config.orders.unknown_device,
-                config.orders.out_of_warranty,
-                cancel_on_recovery=config.orders.cancel_on_recovery,
-                reopen_window_ms=parse_duration(config.orders.reopen_window),
-            ),
-            probe_deadline_ms=parse_duration(config.orders.probe_deadline),
-            console_url=console_url,
-            topic_root=config.broker.topic_root,
+        settings=pipeline_settings(config, console_url),
+    )
+
+
+def pipeline_settings(config: Config, console_url: str | None) -> Settings:
+    """Return what the configuration tells a pipeline."""
+    return Settings(
+        policies=OrderPolicies(
+            config.orders.unknown_device,
+            config.orders.out_of_warranty,
+            cancel_on_recovery=config.orders.cancel_on_recovery,
+            reopen_window_ms=parse_duration(config.orders.reopen_window),
         ),
+        probe_deadline_ms=parse_duration(config.orders.probe_deadline),
+        console_url=console_url,
+        topic_root=config.broker.topic_root,
     )
 
 

@@ -162,7 +162,7 @@ class Engine:
                     device_class.peers.end()
             if len(batch):
                 self._pass_time(int(batch.arrival.max()), len(batch), findings)
-        findings.sort(key=_order)
+        findings.sort(key=in_order)
         return Applied(findings, late, repeated)
 
     def tick(self, now: int) -> list[Finding]:
@@ -170,7 +170,7 @@ class Engine:
         findings: list[Finding] = []
         with np.errstate(all="ignore"):
             self._pass_time(now, 0, findings)
-        findings.sort(key=_order)
+        findings.sort(key=in_order)
         return findings
 
     def not_listening(self, gap_ms: int) -> None:
@@ -523,5 +523,6 @@ def _parts(batch: ReadingBatch, facts: Sequence[FactsUpdate]) -> Iterator[tuple[
         yield np.flatnonzero(messages == number), now if number else []
 
 
-def _order(finding: Finding) -> tuple[int, int, int, str, str]:
+def in_order(finding: Finding) -> tuple[int, int, int, str, str]:
+    """Return what the findings of a batch are sorted by."""
     return (finding.position, finding.arrival, finding.rule.order, str(finding.device), finding.component)
