@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
 from gateway.api import acting, ingest, operation, papers, routes
+from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
 from gateway.api.queries import Queries
@@ -47,6 +48,7 @@ def create_app(
     catalogue: Catalogue | None = None,
     listen_host: str = "127.0.0.1",
     console_url: str | None = None,
+    callers: Callers | None = None,
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
 
@@ -67,6 +69,7 @@ def create_app(
         catalogue: the signals; the shipped ones when left out.
         listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
         console_url: public address, when a proxy stands in front.
+        callers: tells who asks; when left out, whoever is on this machine is the built-in engineer.
     """
     app = describe_app()
     app.state.queries = Queries(
@@ -89,6 +92,7 @@ def create_app(
         clock=clock or SystemClock(),
         health=health,
     )
+    app.add_middleware(Identify, callers=callers or Loopback())
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
     return app
 

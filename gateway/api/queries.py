@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from diagnostics.case import Case, CaseEvent, CaseState
 from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import OrderState, ServiceOrder
+from gateway.access.principal import Principal
 from gateway.api.views import Heard, RulesView
 from gateway.clock import Clock
 from gateway.errors import UserError
@@ -80,6 +82,13 @@ class Queries:
         self.clock = clock
         self.catalogue = catalogue
         self._heard = heard
+        self.caller: Principal | None = None
+
+    def seen_by(self, caller: Principal) -> Self:
+        """Return these reads as somebody may make them: what is not of their tenants is not there."""
+        seen = copy(self)
+        seen.caller = caller
+        return seen
 
     def now(self) -> int:
         """Return the gateway's time, ms since 1970 UTC."""

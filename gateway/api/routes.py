@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from diagnostics.orders.model import ServiceOrder
+from gateway.api.callers import Caller
 from gateway.api.documents import (
     CaseDocument,
     CaseFileDocument,
@@ -36,10 +37,11 @@ router = APIRouter(
 )
 
 
-def _queries(request: Request) -> Queries:
+def reads_of(request: Request, caller: Caller) -> Queries:
+    """Return what the caller may read."""
     queries = request.app.state.queries
     assert isinstance(queries, Queries)
-    return queries
+    return queries.seen_by(caller)
 
 
 def _changes(request: Request) -> Changes:
@@ -47,7 +49,7 @@ def _changes(request: Request) -> Changes:
     return changes
 
 
-Reads = Annotated[Queries, Depends(_queries)]
+Reads = Annotated[Queries, Depends(reads_of)]
 DeviceFilter = Annotated[str | None, Query(description="`tenant/class/device`, or a name that is unique")]
 CaseStateFilter = Literal["open", "suspected", "confirmed", "refuted", "cleared", "dismissed"]
 SeverityFilter = Literal["minor", "major", "critical"]

@@ -8,6 +8,7 @@ from typing import Literal
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
+from gateway.access.principal import Principal
 from gateway.api.queries import Queries, Totals
 from gateway.api.views import Health
 from gateway.console.live import Live, Shared
@@ -42,12 +43,18 @@ class Status:
 
 
 class Desk:
-    """What all pages read from."""
+    """What one reader's pages read from.
 
-    def __init__(self, queries: Queries, health: Health) -> None:
-        self.queries = queries
+    Attributes:
+        queries: the reads that the reader may make.
+        caller: who it is.
+    """
+
+    def __init__(self, queries: Queries, health: Health, caller: Principal) -> None:
+        self.queries = queries.seen_by(caller)
+        self.caller = caller
         self._health = health
-        self._totals = Shared(queries.totals, seconds=0.9)
+        self._totals = Shared(self.queries.totals, seconds=0.9)
 
     def totals(self) -> Totals:
         """Return the counts, a moment old at most."""
@@ -65,10 +72,19 @@ class Desk:
 
 
 @asynccontextmanager
-async def frame(desk: Desk, active: Section, title: str) -> AsyncIterator[Live]:
-    """Build the frame, open its main part for content, and start the updates once that is built."""
+async def frame(desk: Desk, active: Section, title: str, *, style: str | None = None) -> AsyncIterator[Live]:
+    """Build the frame, open its main part for content, and start the updates once that is built.
+
+    Args:
+        desk: the reader's.
+        active: the section that the page belongs to.
+        title: of the page.
+        style: name of the page's own stylesheet in static/, without its ending.
+    """
     ui.page_title(f"{title} · forewarn")
     ui.add_head_html(HEAD)
+    if style is not None:
+        ui.add_head_html(f'<link rel="stylesheet" href="/console/{style}.css">')
     ui.add_head_html(f"<script>window.forewarn.setClock({desk.queries.now()}, {desk.speed})</script>")
     with box("header", "bar"):
         link("Skip to content", "#main", "skip")

@@ -1,5 +1,6 @@
 """The console on the application of the API: same port, same queries, nothing from any other host."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated
 
@@ -7,8 +8,11 @@ from fastapi import FastAPI, Query
 from nicegui import app as nicegui_app
 from nicegui import ui
 
+from gateway.api.callers import caller_of
 from gateway.api.queries import Queries
+from gateway.api.views import Health
 from gateway.console.frame import Desk
+from gateway.console.language import preferred, speak
 from gateway.console.pages.case import case_page
 from gateway.console.pages.cases import Filters as CaseFilters
 from gateway.console.pages.cases import cases_page
@@ -28,6 +32,9 @@ STATIC = Path(__file__).parent / "static"
 #: Seconds that a page may take to gather what it shows first.
 PATIENCE = 15.0
 
+#: Desks that are kept for those who come back.
+MOST_DESKS = 256
+
 
 def mount_console(app: FastAPI) -> None:
     """Put the console on an application of `gateway.api.app.create_app`, at the root.
@@ -37,12 +44,12 @@ def mount_console(app: FastAPI) -> None:
     """
     queries, health = app.state.queries, app.state.health
     assert isinstance(queries, Queries)
-    desk = Desk(queries, health)
+    desks = Desks(queries, health)
     nicegui_app.add_static_files("/console", STATIC, max_cache_age=0)
-    _register(desk)
+    _register(desks)
 
     async def missing() -> None:
-        await missing_page(desk)
+        await missing_page(desks.here())
 
     ui.run_with(
         app,
@@ -56,32 +63,54 @@ def mount_console(app: FastAPI) -> None:
     )
 
 
-def _register(desk: Desk) -> None:
+class Desks:
+    """The desks of those who read at the moment; pages of one reader share one."""
+
+    def __init__(self, queries: Queries, health: Health) -> None:
+        self._queries = queries
+        self._health = health
+        self._desks: dict[Hashable, Desk] = {}
+
+    def here(self) -> Desk:
+        """Return the desk of the reader whose page is being built; the page speaks their language."""
+        request = ui.context.client.request
+        caller = caller_of(request)
+        assert caller is not None, "a page was built for nobody"
+        speak(preferred(request.headers.get("accept-language")))
+        key = (caller.account, caller.name, frozenset(caller.grants.items()))
+        if key not in self._desks:
+            if len(self._desks) >= MOST_DESKS:
+                self._desks.clear()  # open pages keep theirs
+            self._desks[key] = Desk(self._queries, self._health, caller)
+        return self._desks[key]
+
+
+def _register(desks: Desks) -> None:
     @ui.page("/", response_timeout=PATIENCE)
     @ui.page("/cases", response_timeout=PATIENCE)
     async def cases(state: str = "open", severity: str = "", find: str = "") -> None:
-        await cases_page(desk, CaseFilters(state, severity, find))
+        await cases_page(desks.here(), CaseFilters(state, severity, find))
 
     @ui.page("/cases/{case_id}", response_timeout=PATIENCE)
     async def case(case_id: str) -> None:
-        await case_page(desk, case_id)
+        await case_page(desks.here(), case_id)
 
     @ui.page("/orders", response_timeout=PATIENCE)
     async def orders(state: str = "open", find: str = "") -> None:
-        await orders_page(desk, OrderFilters(state, find))
+        await orders_page(desks.here(), OrderFilters(state, find))
 
     @ui.page("/orders/{order_id}", response_timeout=PATIENCE)
     async def order(order_id: str) -> None:
-        await order_page(desk, order_id)
+        await order_page(desks.here(), order_id)
 
     @ui.page("/devices", response_timeout=PATIENCE)
     async def devices(device_class: Annotated[str, Query(alias="class")] = "", find: str = "") -> None:
-        await devices_page(desk, DeviceFilters(device_class, find))
+        await devices_page(desks.here(), DeviceFilters(device_class, find))
 
     @ui.page("/devices/{tenant}/{device_class}/{device}", response_timeout=PATIENCE)
     async def device(tenant: str, device_class: str, device: str, window: str = "6h") -> None:
-        await device_page(desk, DeviceId(tenant, device_class, device), window)
+        await device_page(desks.here(), DeviceId(tenant, device_class, device), window)
 
     @ui.page("/quarantine", response_timeout=PATIENCE)
     async def quarantine(reason: str = "", topic: str = "", since: str = "") -> None:
-        await quarantine_page(desk, QuarantineFilters(reason, topic, since))
+        await quarantine_page(desks.here(), QuarantineFilters(reason, topic, since))
