@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from gateway.api.app import create_app, create_waiting_app, use_catalogue
 from gateway.api.feed import Feed
+from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config
 from gateway.console.mount import mount_console
@@ -141,7 +142,9 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         )
         service = Service(parts)
         listening.append(service.listening)
-        application = _application(config, knowledge, parts, service)
+        backtests = Backtests(history, ledger, config, clock)
+        stack.callback(backtests.close)
+        application = _application(config, knowledge, parts, service, backtests)
         await stack.enter_async_context(application.router.lifespan_context(application))
         stack.push_async_callback(http.stop, serving)  # before what it answers from is closed
         door.open(application)
@@ -260,7 +263,9 @@ def _waiting_application(config: Config, starting: Starting, events: Events) -> 
     )
 
 
-def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Service) -> FastAPI:
+def _application(
+    config: Config, knowledge: Knowledge, parts: Parts, service: Service, backtests: Backtests
+) -> FastAPI:
     """Return the API with the console on it."""
     packs = RulePacks(knowledge.ruleset)
     app = create_app(
@@ -280,6 +285,7 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
         catalogue=knowledge.ruleset.catalogue,
         listen_host=config.http.host,
         console_url=config.http.console_url,
+        tried=backtests,
     )
     service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)

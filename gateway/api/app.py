@@ -8,12 +8,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
-from gateway.api import acting, ingest, operation, papers, routes
+from gateway.api import acting, backtests, ingest, operation, papers, routes
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.guard import Guard
 from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
 from gateway.api.queries import Queries
 from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
+from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
 from gateway.ports import History, Ledger
@@ -26,7 +27,7 @@ DESCRIPTION = (
     "Lists page by cursor: pass `next` as `cursor`."
 )
 
-_ROUTERS = (routes.router, papers.router, acting.router, ingest.router, operation.router)
+_ROUTERS = (routes.router, papers.router, acting.router, backtests.router, ingest.router, operation.router)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -49,6 +50,7 @@ def create_app(
     listen_host: str = "127.0.0.1",
     console_url: str | None = None,
     callers: Callers | None = None,
+    tried: Backtests | None = None,
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
 
@@ -70,6 +72,7 @@ def create_app(
         listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
         console_url: public address, when a proxy stands in front.
         callers: tells who asks; when left out, whoever is on this machine is the built-in engineer.
+        tried: what runs backtests; None refuses to.
     """
     app = describe_app()
     app.state.queries = Queries(
@@ -85,6 +88,7 @@ def create_app(
     app.state.changes = changes
     app.state.reloads = reloads
     app.state.instructed = instructed
+    app.state.backtests = tried
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,

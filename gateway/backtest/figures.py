@@ -103,7 +103,7 @@ class Tally:
         write = effects.write
         for event in write.events:
             if event.event == "confirmed":
-                self._rules[event.case_id] = event.rule
+                self._rules.setdefault(event.case_id, event.rule)  # others agree later
             elif counts and event.event in ("suspected", "reopened"):
                 self._cases.setdefault(event.case_id, None)
         for case in write.cases:

@@ -1,12 +1,33 @@
 """What a backtest is asked."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.errors import ForewarnError
+from rules.times import parse_duration, parse_instant
 
 PackFiles = Sequence[tuple[str, bytes]]
+
+#: What is asked about unless something else is said: the last so many.
+USUAL_SPAN = "30d"
+
+
+def parse_moment(text: str, now: int) -> int:
+    """Return the ms since 1970 UTC of RFC 3339, of ms as a text, or of a span up to `now` such as ``30d``.
+
+    Raises:
+        ValueError: it is none of them; says what was expected.
+    """
+    if re.fullmatch(r"(\d+[smhd])+", text):
+        return max(now - parse_duration(text), 0)
+    try:
+        return parse_instant(int(text) if text.isdigit() else text)
+    except ValueError:
+        raise ValueError(
+            f"expected RFC 3339, ms since 1970, or a span up to now such as 30d, got {text!r}"
+        ) from None
 
 
 class Labelled(NamedTuple):

@@ -172,7 +172,7 @@ def compare(
     return BacktestResult(
         start=to_rfc3339(asked.since),
         to=to_rfc3339(asked.to),
-        warm_up_from=to_rfc3339(max(asked.since - back.warm_up_ms, 0)),
+        warm_up_from=to_rfc3339(_reading_began(asked, span, back)),
         messages=span.messages,
         warm_up_messages=span.before,
         devices=len(span.by_device),
@@ -185,6 +185,12 @@ def compare(
         candidate=results[1],
         differences=differences(sides[0].orders, sides[1].orders),
     )
+
+
+def _reading_began(asked: Backtest, span: Span, back: Lookback) -> int:
+    """Return the beginning of the warm-up, or the history's where that is later, ms."""
+    first = asked.since if span.first_arrival is None else span.first_arrival
+    return max(asked.since - back.warm_up_ms, min(first, asked.since))
 
 
 def _says(rule: Rule) -> str:
