@@ -33,6 +33,7 @@ from rules.findings import Finding
 from rules.loader import RuleSet
 from rules.snapshot import Arrays, fingerprint
 from rules.symbols import DeviceId, Symbols
+from rules.tally import RuleTally
 from rules.times import MINUTE_MS
 
 
@@ -208,6 +209,10 @@ class Pipeline:
     def states(self, device: DeviceId) -> list[RuleStanding]:
         """Return where each rule that is for a device stands in each of its lanes."""
         return self._engine.states(device)
+
+    def tally(self) -> list[RuleTally]:
+        """Return in how many lanes each rule stands where."""
+        return self._engine.tally()
 
     def not_listening(self, gap_ms: int) -> None:
         """Leave a span out of every silence: the gateway itself was not listening."""

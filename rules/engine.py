@@ -37,6 +37,7 @@ from rules.snapshot import (
     spread,
 )
 from rules.symbols import DeviceId, Symbols
+from rules.tally import RuleTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,14 @@ class Engine:
             for rule in self._classes[device.device_class].rules
             for lane in rule.watched(rule.lanes.children(row)[0]).tolist()
         ]
+
+    def tally(self) -> list[RuleTally]:
+        """Return in how many lanes each rule stands where, in the order of the rules."""
+        tallies = {rule.id: RuleTally(rule) for rule in self.ruleset.rules}
+        for device_class in self._classes.values():
+            for lanes in device_class.rules:
+                tallies[lanes.rule.id].add(lanes)
+        return list(tallies.values())
 
     # Saved states
 

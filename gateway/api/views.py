@@ -7,6 +7,7 @@ from diagnostics.instruction import Instruction
 from gateway.ports import Packet
 from gateway.rulechange import RuleChange
 from rules.symbols import DeviceId
+from rules.tally import RuleTally
 
 
 class Health(Protocol):
@@ -50,6 +51,18 @@ class Reloads(Protocol):
         Raises:
             PackError: a pack is wrong; the rules are those of before.
             OutsideError: the gateway is ending, or the rules cannot go on from the state that there is.
+        """
+        ...
+
+
+class Tallies(Protocol):
+    """Where the rules stand over the fleet."""
+
+    async def tally(self) -> list[RuleTally]:
+        """Return in how many lanes each rule stands where, counted between two batches.
+
+        Raises:
+            OutsideError: the gateway is not at work yet, or no more.
         """
         ...
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from gateway.backtest.answers import KnownAnswer
 from gateway.backtest.frames import Report, Share
-from gateway.backtest.lookback import Lookback, lookback
+from gateway.backtest.lookback import lookback
 from gateway.backtest.plan import Backtest, CancelledError, PackFiles, Progress
 from gateway.backtest.processes import Process
 from gateway.backtest.result import BacktestResult, compare
@@ -29,6 +29,8 @@ from rules.times import to_rfc3339
 
 #: Messages that a process takes at once; what is best was measured (docs/decisions/0012).
 PIECE = 60_000
+#: Messages from which on a second process does more than it costs to begin.
+_WORTH_TWO = 200_000
 
 
 class SpanSource(Protocol):
@@ -71,8 +73,9 @@ def run_backtest(
     span = history.span(start=asked.since - back.warm_up_ms, since=asked.since, to=asked.to)
     if span.messages == span.before:
         raise UserError(_nothing(asked, span))
-    numbers = shares_of(span, [today, candidate], asked.processes or min(2, os.cpu_count() or 1))
-    whole = _whole(asked, span, config, answers, back)
+    processes = 1 if span.messages < _WORTH_TWO else min(2, os.cpu_count() or 1)
+    numbers = shares_of(span, [today, candidate], asked.processes or processes)
+    whole = share_of_all(asked, span, config, answers, back.warm_up_ms)
     shares = [_part(whole, span, set(devices)) for devices in numbers]
 
     def look(done: int) -> None:
@@ -98,8 +101,12 @@ def _nothing(asked: Backtest, span: Span) -> str:
     return text
 
 
-def _whole(
-    asked: Backtest, span: Span, config: Config, answers: Sequence[KnownAnswer], back: Lookback
+def share_of_all(
+    asked: Backtest,
+    span: Span,
+    config: Config,
+    answers: Sequence[KnownAnswer] = (),
+    warm_up_ms: int = 0,
 ) -> Share:
     """Return what there is to do for all devices."""
     return Share(
@@ -108,7 +115,7 @@ def _whole(
         config=config.model_dump(
             mode="json", include={"data_dir": True, "orders": True, "broker": {"topic_root": True}}
         ),
-        start=asked.since - back.warm_up_ms,
+        start=asked.since - warm_up_ms,
         since=asked.since,
         to=asked.to,
         devices=[(name.tenant, name.device_class, name.device) for name in span.devices],
