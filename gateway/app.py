@@ -19,6 +19,7 @@ from gateway.api.answers import AnswerDesk
 from gateway.api.app import create_app, create_waiting_app, use_catalogue
 from gateway.api.feed import Feed
 from gateway.api.views import Word
+from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config
 from gateway.console.mount import mount_console
@@ -154,6 +155,8 @@ async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -
         )
         service = Service(parts)
         listening.append(service.listening)
+        backtests = Backtests(history, ledger, config, clock)
+        stack.callback(backtests.close)
         outbox = await _open(partial(_outbox, config, targets), "ledger", events, starting)
         stack.callback(outbox.close)
         answering = Answering(ledger, partial(_tell, service))
@@ -163,6 +166,7 @@ async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -
             parts,
             service,
             access,
+            backtests=backtests,
             outbox=outbox,
             answer_desk=AnswerDesk(targets, answering, events, outbox.order_of_ticket),
         )
@@ -305,6 +309,7 @@ def _application(
     service: Service,
     access: AccessDesk,
     *,
+    backtests: Backtests,
     outbox: SqlOutbox,
     answer_desk: AnswerDesk,
 ) -> FastAPI:
@@ -332,6 +337,7 @@ def _application(
         console_url=config.http.console_url,
         access=access,
         topic_root=config.broker.topic_root,
+        tried=backtests,
     )
     service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)

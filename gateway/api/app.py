@@ -14,6 +14,7 @@ from gateway.api import (
     accounts,
     acting,
     answers,
+    backtests,
     bulk,
     caselists,
     deliveries,
@@ -34,6 +35,7 @@ from gateway.api.problems import ProblemError, answer_with_problems
 from gateway.api.queries import Queries
 from gateway.api.rights import open_to_all
 from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
+from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
 from gateway.ports import Deliveries, History, Ledger
@@ -54,6 +56,7 @@ _ROUTERS = (
     papers.router,
     acting.router,
     bulk.router,
+    backtests.router,
     answers.router,
     deliveries.router,
     silencing.router,
@@ -90,6 +93,7 @@ def create_app(
     topic_root: str = "fw",
     answer_desk: answers.AnswerDesk | None = None,
     outbox: Deliveries | None = None,
+    tried: Backtests | None = None,
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
 
@@ -118,6 +122,7 @@ def create_app(
         topic_root: where the topics of devices begin; below it they name their tenant.
         answer_desk: takes what repairers answer; without one there are no targets that could.
         outbox: what is owed to other systems; without one nothing ever was.
+        tried: what runs backtests; None refuses to.
     """
     app = describe_app()
     app.state.queries = Queries(
@@ -139,6 +144,7 @@ def create_app(
     app.state.instructed = instructed
     app.state.answers = answer_desk
     app.state.deliveries = outbox
+    app.state.backtests = tried
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,

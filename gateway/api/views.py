@@ -9,6 +9,7 @@ from gateway.access.principal import Principal
 from gateway.ports import Packet
 from gateway.rulechange import RuleChange
 from rules.symbols import DeviceId
+from rules.tally import RuleTally
 
 
 class Health(Protocol):
@@ -66,6 +67,18 @@ class Word(NamedTuple):
 
     device: DeviceId
     said: Instruction | SilenceWord
+
+
+class Tallies(Protocol):
+    """Where the rules stand over the fleet."""
+
+    async def tally(self) -> list[RuleTally]:
+        """Return in how many lanes each rule stands where, counted between two batches.
+
+        Raises:
+            OutsideError: the gateway is not at work yet, or no more.
+        """
+        ...
 
 
 class Instructed(Protocol):

@@ -18,7 +18,7 @@ from rules.times import DAY_MS
 
 #: What stands for a parameter of a path that names no tenant's object. A new one of an object belongs into
 #: `OBJECTS` of gateway/api/rights.py, and its samples into `names_of` below.
-OTHERS = {"codec": "forewarn", "rest": "nowhere", "name": "nobody", "number": "1"}
+OTHERS = {"codec": "forewarn", "rest": "nowhere", "name": "nobody", "number": "1", "backtest_id": "B-none"}
 
 ROUTES = [
     (method, route)
