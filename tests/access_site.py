@@ -85,6 +85,4 @@ def open_house(
     people = SqlPeople(f"sqlite:///{folder}/ledger.db")
     stack.callback(people.close)
     door = door or OpenDoor.of(listen_host, None)
-    return House(
-        site, people, AccessTable(**(settings or {})), door, secure=secure, listen_host=listen_host
-    )
+    return House(site, people, AccessTable(**(settings or {})), door, secure=secure, listen_host=listen_host)

@@ -56,7 +56,11 @@ class Site:
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
     def app(
-        self, *, listen_host: str = "127.0.0.1", console_url: str | None = None, access: AccessDesk | None = None
+        self,
+        *,
+        listen_host: str = "127.0.0.1",
+        console_url: str | None = None,
+        access: AccessDesk | None = None,
     ) -> FastAPI:
         return create_app(
             ledger=self.ledger,
