@@ -11,6 +11,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from gateway.access.principal import Principal
 from gateway.api.queries import Queries, Totals
 from gateway.api.views import Health
+from gateway.console.account import account_menu
 from gateway.console.live import Live, Shared
 from gateway.console.parts import box, link, text
 
@@ -96,6 +97,7 @@ async def frame(desk: Desk, active: Section, title: str, *, style: str | None = 
         pill = text("span", "", "pill")
         pill.props["role"] = "status"
         ui.element("fw-time").props("now").classes("clock")
+        account_menu(desk.caller)
         theme = text("button", "", "theme")
         theme.props('type=button aria-label="Light or dark" title="Light or dark"')
         theme.on("click", js_handler="() => window.forewarn.toggleTheme()")

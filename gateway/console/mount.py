@@ -8,9 +8,11 @@ from fastapi import FastAPI, Query
 from nicegui import app as nicegui_app
 from nicegui import ui
 
+from gateway.access.visits import visit_of
 from gateway.api.callers import caller_of
 from gateway.api.queries import Queries
 from gateway.api.views import Health
+from gateway.console.access_pages import register_access
 from gateway.console.frame import Desk
 from gateway.console.language import preferred, speak
 from gateway.console.pages.case import case_page
@@ -47,6 +49,7 @@ def mount_console(app: FastAPI) -> None:
     desks = Desks(queries, health)
     nicegui_app.add_static_files("/console", STATIC, max_cache_age=0)
     _register(desks)
+    register_access(app, desks.here)
 
     async def missing() -> None:
         await missing_page(desks.here())
@@ -76,7 +79,9 @@ class Desks:
         request = ui.context.client.request
         caller = caller_of(request)
         assert caller is not None, "a page was built for nobody"
-        speak(preferred(request.headers.get("accept-language")))
+        visit = visit_of(request)
+        chosen = None if visit is None else visit.language
+        speak(chosen or preferred(request.headers.get("accept-language")))
         key = (caller.account, caller.name, frozenset(caller.grants.items()))
         if key not in self._desks:
             if len(self._desks) >= MOST_DESKS:
