@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
@@ -94,3 +95,8 @@ def show_secret(place: Element, words: str, secret: str) -> None:
 def one_of(fields: Fields, name: str) -> str:
     """Return what a field holds; empty when it is not there."""
     return next(iter(fields.get(name, ())), "")
+
+
+def moment(ms: int) -> str:
+    """Return wall time to the second, in UTC; the frame's clock may run faster."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -11,10 +11,10 @@ from gateway.access.principal import Scope
 from gateway.access.records import Account, Token
 from gateway.access.visits import Visit, visit_of
 from gateway.api.accessing import AccessDesk
-from gateway.console.forms import Fields, button, complaint, field, form, one_of, pick, send, show_secret
+from gateway.console.forms import Fields, button, complaint, field, form, moment, one_of, pick, send, show_secret
 from gateway.console.frame import Desk, frame
 from gateway.console.language import LANGUAGES, t
-from gateway.console.parts import Time, box, fact, section, text
+from gateway.console.parts import box, fact, section, text
 from gateway.errors import UserError
 from rules.times import parse_duration
 
@@ -103,7 +103,7 @@ async def _tokens(visit: Visit, access: AccessDesk) -> None:
         )
         secret = box("div")
         said = complaint()
-        listed = box("div", "sheet")
+        listed = box("div")
 
         async def show() -> None:
             found = await asyncio.to_thread(accounts.tokens, visit.caller)
@@ -157,7 +157,7 @@ def _table(tokens: list[Token], revoke: Callable[[Token], Awaitable[None]]) -> N
     if not tokens:
         text("p", t("You have no tokens."), "empty")
         return
-    with box("table"):
+    with box("div", "sheet"), box("table"):
         with box("thead"), box("tr"):
             for heading in (t("For"), t("Begins with"), t("Scopes"), t("Expires"), t("Last used"), ""):
                 text("th", heading)
@@ -168,7 +168,6 @@ def _table(tokens: list[Token], revoke: Callable[[Token], Awaitable[None]]) -> N
                     text("td", token.start, "code")
                     text("td", ", ".join(sorted(token.scopes)))
                     for at in (token.expires, token.used):
-                        with box("td"):
-                            Time(at) if at is not None else text("span", t("never"), "quiet")
+                        text("td", t("never") if at is None else moment(at))
                     with box("td"):
                         button(t("Revoke"), partial(revoke, token), "button risky")

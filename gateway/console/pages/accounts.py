@@ -14,7 +14,7 @@ from gateway.access.principal import ALL_TENANTS, Role
 from gateway.access.records import Account
 from gateway.access.visits import Visit, visit_of
 from gateway.api.accessing import AccessDesk
-from gateway.console.forms import Fields, button, complaint, field, form, one_of, pick, send, show_secret
+from gateway.console.forms import Fields, button, complaint, field, form, moment, one_of, pick, send, show_secret
 from gateway.console.frame import Desk, frame
 from gateway.console.language import t
 from gateway.console.parts import Row, Sheet, box, column, link, section, text
@@ -71,7 +71,7 @@ def _row(account: Account) -> Row:
                 "text": ", ".join(f"{_tenant(k)}: {t(v.value)}" for k, v in sorted(account.grants.items()))
             },
             "state": {"text": state},
-            "created": {"ms": account.created},
+            "created": {"text": moment(account.created)},
         },
     }
 
@@ -106,7 +106,7 @@ async def _one(access: AccessDesk, visit: Visit, name: str) -> None:
             await done(partial(accounts.grant, caller, name, {tenant: None}, address=address))
 
         async def give(fields: Fields) -> None:
-            grants = {one_of(fields, "tenant").strip() or ALL_TENANTS: one_of(fields, "role")}
+            grants = {one_of(fields, "tenant").strip(): one_of(fields, "role")}
             await done(partial(accounts.grant, caller, name, grants, address=address))
 
         async def reset() -> None:
@@ -145,7 +145,7 @@ def _new(access: AccessDesk, visit: Visit) -> None:
         secret = box("div")
 
         async def make(fields: Fields) -> None:
-            grants = {one_of(fields, "tenant").strip() or ALL_TENANTS: one_of(fields, "role")}
+            grants = {one_of(fields, "tenant").strip(): one_of(fields, "role")}
             try:
                 made = await asyncio.to_thread(
                     access.accounts.make,
@@ -174,5 +174,6 @@ def _temporary_words() -> str:
 
 
 def _role_fields() -> None:
-    field(t("Tenant"), "tenant", maxlength="64", placeholder=t("every tenant"), autocomplete="off")
+    hint = t("acme, or * for every tenant")
+    field(t("Tenant"), "tenant", required="", maxlength="64", placeholder=hint, autocomplete="off")
     pick(t("Role"), "role", [(role.value, t(role.value)) for role in Role], Role.VIEWER.value)

@@ -9,7 +9,7 @@ from nicegui import ui
 from gateway.access.principal import ALL_TENANTS, Role
 from gateway.access.records import Deed
 from gateway.api.accessing import AccessDesk
-from gateway.console.forms import field, send
+from gateway.console.forms import field, moment, send
 from gateway.console.frame import Desk, frame
 from gateway.console.language import t
 from gateway.console.parts import Row, Sheet, box, column, link, text
@@ -119,7 +119,7 @@ def _row(deed: Deed) -> Row:
     return {
         "key": str(deed.number),
         "cells": {
-            "at": {"ms": deed.at},
+            "at": {"text": moment(deed.at)},
             "who": {"text": deed.who or t("nobody")},
             "what": {"text": deed.what, "tone": "code"},
             "object": {"text": deed.target, "tone": "code"},
