@@ -15,7 +15,7 @@ from gateway.access.limits import Buckets
 from gateway.access.origins import address_of, is_loopback, is_of_this_machine
 from gateway.access.principal import BUILT_IN, Principal
 from gateway.access.records import Account, Session, Token
-from gateway.access.secrets import TOKEN_PREFIX, key_of
+from gateway.access.secrets import MARK, key_of
 from gateway.access.settings import AccessTable
 from gateway.access.visits import Visit, note_visit
 from gateway.clock import Clock, SystemClock
@@ -142,7 +142,7 @@ class Access:
         scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             secret = credentials.strip()
-            if not secret.startswith(TOKEN_PREFIX):
+            if not secret.startswith(MARK):
                 return None
             visit = self._judged(await self._find(key_of(secret)), address)
             return visit if visit is not None and visit.kind == "token" else None

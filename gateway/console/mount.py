@@ -9,9 +9,11 @@ from fastapi import FastAPI, Query, Request
 from nicegui import app as nicegui_app
 from nicegui import ui
 
+from gateway.access.visits import visit_of
 from gateway.api.callers import caller_of
 from gateway.api.queries import Queries
 from gateway.api.views import Health, Instructed
+from gateway.console.access_pages import register_access
 from gateway.console.fleetboard import Filters as FleetFilters
 from gateway.console.frame import Desk
 from gateway.console.language import LANGUAGES, TAGS, preferred, speak
@@ -56,6 +58,7 @@ def mount_console(app: FastAPI) -> None:
     desks = Desks(queries, health, app.state.instructed)
     nicegui_app.add_static_files("/console", STATIC, max_cache_age=0)
     _register(desks, app.state.deliveries)
+    register_access(app, desks.here)
 
     async def missing() -> None:
         await missing_page(desks.here())
@@ -96,8 +99,9 @@ class Desks:
 
 
 def chosen_language(request: Request) -> str:
-    """Return what a reader chose in the console, else the best of what their browser asks for."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    """Return what a reader chose: in the console, else in their account, else in their browser."""
+    visit = visit_of(request)
+    chosen = request.cookies.get(LANGUAGE_COOKIE) or (visit and visit.language) or ""
     return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language"))
 
 

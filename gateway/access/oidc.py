@@ -1,0 +1,1 @@
+"""Logging in by a provider of identities: OpenID Connect Core 1.0, authorization code with PKCE (RFC 7636)."""
