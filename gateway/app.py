@@ -23,6 +23,7 @@ from gateway.errors import StoreUnavailableError, UserError
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
 from gateway.http import HttpServer
+from gateway.ledger.answers import SqlAnswers
 from gateway.ledger.outbox import SqlOutbox
 from gateway.ledger.store import SqlLedger
 from gateway.loading import (
@@ -123,6 +124,10 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
             starting,
         )
         stack.callback(ledger.close)
+        answers = await _open(
+            lambda: SqlAnswers(f"sqlite:///{config.ledger_path}"), "ledger", events, starting
+        )
+        stack.callback(answers.close)
         receiver, commander, listening = _clients(config, decoder.foreign, address, clock, events)
         parts = Parts(
             symbols=symbols,
@@ -141,7 +146,7 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         )
         service = Service(parts)
         listening.append(service.listening)
-        application = _application(config, knowledge, parts, service)
+        application = _application(config, knowledge, parts, service, answers)
         await stack.enter_async_context(application.router.lifespan_context(application))
         stack.push_async_callback(http.stop, serving)  # before what it answers from is closed
         door.open(application)
@@ -260,7 +265,9 @@ def _waiting_application(config: Config, starting: Starting, events: Events) -> 
     )
 
 
-def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Service) -> FastAPI:
+def _application(
+    config: Config, knowledge: Knowledge, parts: Parts, service: Service, answers: SqlAnswers
+) -> FastAPI:
     """Return the API with the console on it."""
     packs = RulePacks(knowledge.ruleset)
     app = create_app(
@@ -281,6 +288,7 @@ def _application(config: Config, knowledge: Knowledge, parts: Parts, service: Se
         listen_host=config.http.host,
         console_url=config.http.console_url,
         topic_root=config.broker.topic_root,
+        answers=answers,
     )
     service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)

@@ -49,6 +49,9 @@ class Events:
             "devices_reconnecting", "Times a device began to come online 15 times within a minute"
         )
         self._dispatch = counter("dispatch", "Deliveries of events to other systems", ("target", "result"))
+        self._answers_lost = counter(
+            "answers_not_kept", "Answers under an Idempotency-Key that could not be kept for a repetition"
+        )
         # A counter that is there from the start shows its first increase to those who ask for rates.
         for reason in QuarantineReason:
             self._quarantined.labels(reason.value)
@@ -134,6 +137,11 @@ class Events:
         if seconds is not None:
             self._detection.observe(seconds)
         self.log.info("order_opened", order_id=order_id, fault=fault, device=device)
+
+    def answer_not_kept(self, *, detail: str) -> None:
+        """What was done under an Idempotency-Key is not remembered; a repetition is worked out anew."""
+        self._answers_lost.inc()
+        self.log.error("answer_not_kept", detail=detail)
 
     def command_sent(self, *, command_id: str, action: str, device: str) -> None:
         """A probe went out."""

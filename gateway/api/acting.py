@@ -2,15 +2,19 @@
 
 An answer comes once it is kept. The same request again, with the same ``Idempotency-Key`` or not, leaves
 things as they are: a state that is reached already is not reached twice, the same comment of the same person
-is one comment.
+is one comment. The key gives the instruction its identifier, so that this holds also where the gateway was
+killed before the answer to it was kept (gateway/api/repeating.py).
 """
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
+from weakref import WeakValueDictionary
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from diagnostics.case import Case
@@ -21,6 +25,7 @@ from diagnostics.orders.lifecycle import OrderOutcome
 from gateway.access.principal import BUILT_IN, Principal, Role
 from gateway.api.callers import Caller
 from gateway.api.documents import CaseFileDocument
+from gateway.api.etags import IfMatch, etag_of, unchanged
 from gateway.api.orderfile import OrderFileDocument
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
@@ -107,12 +112,28 @@ class CloseBody(NoteBody):
     by: Literal["engineer", "repairer"] = "engineer"
 
 
+Shown = TypeVar("Shown", bound=BaseModel)
+
+
+class Turns:
+    """Who says what they have seen acts after others who said so of the same thing, one at a time."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, object_id: str) -> asyncio.Lock:
+        """Return the lock of a thing, for as long as anyone holds it."""
+        return self._locks.setdefault(object_id, asyncio.Lock())
+
+
 class Desk:
     """Takes what people say to the gateway."""
 
     def __init__(
         self,
+        *,
         request: Request,
+        response: Response,
         caller: Caller,
         user: Annotated[
             str | None,
@@ -122,13 +143,38 @@ class Desk:
             str | None,
             Header(alias="Idempotency-Key", description="the same for a request that is sent again"),
         ] = None,
+        wanted: IfMatch = None,
     ) -> None:
         queries = request.app.state.queries
         assert isinstance(queries, Queries)
         self.reads = queries.seen_by(caller)
         self.who = _who(caller, user)
         self._key = key
+        self._wanted = wanted
+        self._response = response
+        self._turns: Turns = request.app.state.turns
         self._instructed: Instructed | None = request.app.state.instructed
+
+    @asynccontextmanager
+    async def turn(self, object_id: str, read: Callable[[], BaseModel | None]) -> AsyncIterator[None]:
+        """Act on what the caller has seen, after others who act on the same thing.
+
+        Raises:
+            ProblemError: 412: it is another than ``If-Match`` says.
+        """
+        if self._wanted is None:
+            yield
+            return
+        async with self._turns.of(object_id):
+            now = await asyncio.to_thread(read)
+            if now is not None:
+                unchanged(self._wanted, now)
+            yield
+
+    def told(self, document: Shown) -> Shown:
+        """Return the answer to an act, with its tag in the headers."""
+        self._response.headers["ETag"] = etag_of(document)
+        return document
 
     def case(self, case_id: str) -> Case:
         """Return a case that there is.
@@ -203,13 +249,19 @@ def _later(why: str) -> ProblemError:
 Acts = Annotated[Desk, Depends(Desk)]
 
 
+def _case_file(desk: Desk, case_id: str) -> CaseFileDocument | None:
+    file = desk.reads.case_file(case_id)
+    return None if file is None else CaseFileDocument.of_file(file.case, file.events, file.decisions)
+
+
 async def _on_case(
     desk: Desk, case_id: str, verb: Verb, body: NoteBody | CommentBody | DismissBody
 ) -> CaseFileDocument:
-    await desk.say(await asyncio.to_thread(desk.case, case_id), verb, body)
-    file = await asyncio.to_thread(desk.reads.case_file, case_id)
-    assert file is not None
-    return CaseFileDocument.of_file(file.case, file.events, file.decisions)
+    async with desk.turn(case_id, lambda: _case_file(desk, case_id)):
+        await desk.say(await asyncio.to_thread(desk.case, case_id), verb, body)
+        document = await asyncio.to_thread(_case_file, desk, case_id)
+    assert document is not None
+    return desk.told(document)
 
 
 @router.post("/cases/{case_id}/acknowledge", tags=["cases"], dependencies=[ACTS])
@@ -249,10 +301,11 @@ async def _on_order(desk: Desk, order_id: str, verb: Verb, body: StateBody | Clo
     order = await asyncio.to_thread(desk.reads.order, order_id)
     if order is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no order {order_id}")
-    await desk.say(await asyncio.to_thread(desk.case, order.case_id), verb, body)
-    document = await asyncio.to_thread(OrderFileDocument.read, desk.reads, order_id)
+    async with desk.turn(order_id, lambda: OrderFileDocument.read(desk.reads, order_id)):
+        await desk.say(await asyncio.to_thread(desk.case, order.case_id), verb, body)
+        document = await asyncio.to_thread(OrderFileDocument.read, desk.reads, order_id)
     assert document is not None
-    return document
+    return desk.told(document)
 
 
 @router.post("/orders/{order_id}/state", tags=["orders"], dependencies=[ACTS])

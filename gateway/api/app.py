@@ -15,6 +15,7 @@ from gateway.api.described import described
 from gateway.api.guard import Guard
 from gateway.api.problems import ProblemError, answer_with_problems
 from gateway.api.queries import Queries
+from gateway.api.repeating import Answers, Repeating
 from gateway.api.rights import open_to_all
 from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
 from gateway.clock import Clock, SystemClock
@@ -54,6 +55,7 @@ def create_app(
     console_url: str | None = None,
     callers: Callers | None = None,
     trail: Trail | None = None,
+    answers: Answers | None = None,
     topic_root: str = "fw",
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
@@ -77,6 +79,7 @@ def create_app(
         console_url: public address, when a proxy stands in front.
         callers: tells who asks; when left out, whoever is on this machine is the built-in engineer.
         trail: keeps who changed what and who looked at whose data; None keeps nothing.
+        answers: keeps what was answered under an ``Idempotency-Key``; None keeps nothing.
         topic_root: where the topics of devices begin; below it they name their tenant.
     """
     app = describe_app()
@@ -95,6 +98,7 @@ def create_app(
     app.state.changes = changes
     app.state.reloads = reloads
     app.state.instructed = instructed
+    app.state.turns = acting.Turns()
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,
@@ -102,6 +106,8 @@ def create_app(
         clock=clock or SystemClock(),
         health=health,
     )
+    if answers is not None:
+        app.add_middleware(Repeating, answers=answers, clock=SystemClock(), events=events)
     app.add_middleware(Identify, callers=callers or Loopback())
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
     return app
