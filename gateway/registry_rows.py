@@ -1,12 +1,13 @@
-"""The registry's folder of CSV files, described in docs/registry.md, into a `Registry`."""
+"""The registry's tables, described in docs/registry.md: their columns, and what a row of each becomes."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final, Protocol, get_args
 
 from diagnostics.faults import DeviceClass, ServiceChannel
 from diagnostics.orders.calendars import WorkingHours
 from diagnostics.orders.registry import (
+    CostItem,
     Coverage,
     CoverageKind,
     DeviceEntry,
@@ -17,23 +18,40 @@ from diagnostics.orders.registry import (
     ServiceLevel,
     SiteEntry,
     Stock,
+    Tenant,
 )
 from gateway.csv_tables import Columns, Row, Table
-from gateway.errors import UserError
-from gateway.registry_database import RegistryDatabase
 from rules.model import Severity
 from rules.symbols import DeviceId
 
 TABLES: Final = {
+    "tenants.csv": Columns(("tenant",), ("name", "region")),
     "owners.csv": Columns(("owner",), ("name", "contact", "language", "time_zone")),
-    "sites.csv": Columns(("site",), ("address", "country", "postal_code", "time_zone")),
+    "sites.csv": Columns(("site",), ("address", "country", "region", "postal_code", "time_zone")),
     "devices.csv": Columns(
         ("tenant", "class", "device"),
         ("model", "serial", "firmware", "parent", "owner", "site", "bought"),
     ),
     "warranties.csv": Columns(
         ("tenant", "kind"),
-        ("class", "device", "model", "starts", "ends", "months", "coverage", "contract", "excludes"),
+        (
+            "class",
+            "device",
+            "model",
+            "starts",
+            "ends",
+            "months",
+            "coverage",
+            "contract",
+            "covers",
+            "faults",
+            "part_kinds",
+            "excludes",
+            "countries",
+            "channels",
+            "term",
+            "extends",
+        ),
     ),
     "parts.csv": Columns(
         ("part", "title", "kind", "models"),
@@ -63,6 +81,9 @@ TABLES: Final = {
             "classes",
             "hours",
             "time_zone",
+            "region",
+            "capacity",
+            "jobs_a_day",
         ),
     ),
     "service_levels.csv": Columns(
@@ -72,49 +93,60 @@ TABLES: Final = {
 
 CLASSES: Final[tuple[DeviceClass, ...]] = get_args(DeviceClass)
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
+COSTS: Final[tuple[CostItem, ...]] = get_args(CostItem)
 KINDS: Final[tuple[CoverageKind, ...]] = get_args(CoverageKind)
 CHANNELS: Final[tuple[ServiceChannel, ...]] = get_args(ServiceChannel)
 
 
-def _nowhere(_table: str, _key: Hashable) -> bool:
-    return False
+#: Columns whose cells together name a row, in tables whose rows have no object of their own in the database.
+KEY_COLUMNS: Final = {
+    "tenants.csv": ("tenant",),
+    "parts.csv": ("part",),
+    "stock.csv": ("warehouse", "part"),
+    "repairers.csv": ("repairer",),
+    "service_levels.csv": ("tenant", "country", "severity"),
+    "warranties.csv": tuple(
+        column
+        for column in TABLES["warranties.csv"].all
+        if column not in ("ends", "months", "coverage", "excludes", "channels")
+    ),
+}
+
+_SEPARATOR = "\x1f"  # the unit separator of ASCII: no cell has it
 
 
-def load_registry(folder: Path, database: Path | None = None) -> Registry:
-    """Read a registry; a folder or a file that is not there is empty.
+def key_of(table: str, cells: Mapping[str, str]) -> str:
+    """Return what names a row among all of its table."""
+    return _SEPARATOR.join(cells.get(column, "") for column in KEY_COLUMNS[table])
 
-    Args:
-        folder: CSV files, read whole.
-        database: what was imported, looked up when it is asked for; the files go before it. None: files only.
 
-    Raises:
-        UserError: one line for every problem, ``file:line: column: expected ..., got ...``.
-        OutsideError: a file is there and cannot be read.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: expected a folder of CSV files, got a file")
-    imported = RegistryDatabase.open_present(database) if database is not None else None
-    reader = RegistryReader(folder, imported.holds if imported else _nowhere)
-    registry = reader.read()
-    if reader.problems:
-        raise UserError("\n".join(reader.problems))
-    return imported.behind(registry) if imported else registry
+class Imported(Protocol):
+    """What stands in the database beside the files."""
+
+    def holds(self, table: str, key: Hashable) -> bool:
+        """Say whether a key stands in a table, by the name of its CSV file."""
+        ...
+
+    def rows(self, table: str, scope: str = "") -> Iterator[tuple[str, int, dict[str, str]]]:
+        """Yield key, place and cells of a table's rows in order; of a device's warranties by its `scope`."""
+        ...
 
 
 class RegistryReader:
-    """Reads one folder, those files first that others refer to.
+    """Reads one folder and what was imported, those tables first that others refer to.
 
     Args:
-        folder: with the CSV files.
-        elsewhere: whether a key that is not in a file stands elsewhere, by the name of its table.
+        folder: with the CSV files, which go before what was imported.
+        imported: None: nothing was.
     """
 
-    def __init__(self, folder: Path, elsewhere: Callable[[str, Hashable], bool] = _nowhere) -> None:
+    def __init__(self, folder: Path, imported: Imported | None = None) -> None:
         self.folder = folder
-        self._elsewhere = elsewhere
+        self._imported = imported
         self.problems: list[str] = []
         self._keys: dict[str, dict[Hashable, tuple[object, int]]] = {name: {} for name in TABLES}
         self._broken: set[str] = set()
+        self.keys_in_files: dict[str, set[str]] = {}
         self._warehouse_country: dict[str, str] = {}
 
     def read(self) -> Registry:
@@ -124,23 +156,73 @@ class RegistryReader:
                 self.problems.append(
                     f"{path}:1: file: expected one of {', '.join(TABLES)}, got {path.name!r}"
                 )
+        tenants = [self.tenant(row) for row in self._rows("tenants.csv")]
         owners = [self.owner(row) for row in self._rows("owners.csv")]
         sites = [self.site(row) for row in self._rows("sites.csv")]
         devices = [self.device(row) for row in self._rows("devices.csv")]
-        return Registry(
+        coverages = self._coverages()
+        registry = Registry(
+            tenants={tenant.id: tenant for tenant in tenants},
             owners={owner.id: owner for owner in owners},
             sites={site.id: site for site in sites},
             devices={device.id: device for device in devices},
-            coverages=[self._coverage(row) for row in self._rows("warranties.csv")],
+            coverages=coverages,
             parts=self._parts(),
-            stock=[self._stock(row) for row in self._rows("stock.csv")],
-            repairers=[self._repairer(row) for row in self._rows("repairers.csv")],
-            service_levels=[self._service_level(row) for row in self._rows("service_levels.csv")],
+            stock=[self.stock(row) for row in self._rows("stock.csv")],
+            repairers=[self.repairer(row) for row in self._rows("repairers.csv")],
+            service_levels=[self.service_level(row) for row in self._rows("service_levels.csv")],
         )
+        self._check_residence(registry)
+        return registry
+
+    def _coverages(self) -> list[Coverage]:
+        """Read all coverages; what extensions prolong may stand further down, or have been imported."""
+        coverages: list[Coverage] = []
+        extensions: list[tuple[Row, Coverage]] = []
+        for row in self._rows("warranties.csv"):
+            coverages.append(self.coverage(row))
+            if coverages[-1].extends is not None:
+                extensions.append((row, coverages[-1]))
+        terms = {(coverage.tenant, coverage.term) for coverage in coverages}
+        for row, extension in extensions if self._imported is None else ():
+            if row.good and (extension.tenant, extension.extends) not in terms:
+                row.wrong("extends", "the term of another row")
+        return coverages
+
+    def _check_residence(self, registry: Registry) -> None:
+        """Note people in files whose data is to be kept in a region: files are kept with all other data."""
+        told: set[tuple[str, str]] = set()
+        for device in registry.devices.values():
+            tenant = registry.tenants.get(device.id.tenant)
+            if tenant is None or tenant.region is None:
+                continue
+            owner, site = registry.owners.get(device.owner or ""), registry.sites.get(device.site or "")
+            if owner is not None and (owner.name or owner.contact):
+                told.add(("owners.csv", owner.id))
+            if site is not None and site.address:
+                told.add(("sites.csv", site.id))
+        for table, key in sorted(told):
+            place = self._keys[table].get(key)
+            if place is not None:
+                file, line = place
+                self.problems.append(
+                    f"{file}:{line}: {table.removesuffix('s.csv')}: expected it imported, since its tenant "
+                    f"keeps personal data in a region, got {key!r} in a file"
+                )
 
     def _rows(self, name: str) -> Iterator[Row]:
         table = Table(self.folder / name, TABLES[name], self.problems)
-        yield from table.rows()
+        if name not in KEY_COLUMNS:
+            yield from table.rows()
+        else:
+            keys = self.keys_in_files.setdefault(name, set())
+            for row in table.rows():
+                keys.add(key_of(name, row.cells))
+                yield row
+            if self._imported is not None:
+                for key, place, cells in self._imported.rows(name):
+                    if key not in keys:
+                        yield Row(f"imported {name}", place, cells, self.problems)
         if not table.whole:
             self._broken.add(name)
 
@@ -154,8 +236,8 @@ class RegistryReader:
 
     def _reference(self, row: Row, column: str, table: str, key: Hashable) -> None:
         """Check that a key stands in another table; not when that table itself could not be read whole."""
-        known = table in self._broken or key in self._keys[table] or self._elsewhere(table, key)
-        if not known:
+        known = table in self._broken or key in self._keys[table]
+        if not known and not (self._imported is not None and self._imported.holds(table, key)):
             row.wrong(column, f"one that stands in {table}")
 
     def owner(self, row: Row) -> Owner:
@@ -180,7 +262,20 @@ class RegistryReader:
             country=row.country("country"),
             time_zone=row.time_zone("time_zone"),
             postal_code=row.postal_code("postal_code"),
+            region=self._region(row),
         )
+
+    def _region(self, row: Row) -> str | None:
+        region = row.region("region")
+        if region is not None and not region.startswith(f"{row.text('country')}-"):
+            row.wrong("region", "a region of the country, which stands beside it")
+        return region
+
+    def tenant(self, row: Row) -> Tenant:
+        """Read a row of tenants.csv."""
+        tenant = row.name("tenant")
+        self._key("tenants.csv", row, "tenant", tenant)
+        return Tenant(id=tenant, name=row.text("name"), region=row.residence("region"))
 
     def device(self, row: Row) -> DeviceEntry:
         """Read a row of devices.csv."""
@@ -202,15 +297,19 @@ class RegistryReader:
             bought=row.day("bought"),
         )
 
-    def _coverage(self, row: Row) -> Coverage:
+    def coverage(self, row: Row) -> Coverage:
+        """Read a row of warranties.csv."""
         tenant, model = row.name("tenant"), row.text("model")
         device = self._covered_device(row, tenant, model)
         starts, ends, months = row.day("starts"), row.day("ends"), row.count("months")
         kind = row.choice("kind", KINDS) or "warranty"
         if ends is not None and months is not None:
             row.wrong("months", "either ends or months")
-        if row.text("ends") is None and row.text("months") is None and kind == "warranty":
-            row.wrong("ends", "an end or months, a warranty has one")
+        if row.text("ends") is None and row.text("months") is None and kind != "contract":
+            row.wrong("ends", f"an end or months, {'a' if kind == 'warranty' else 'an'} {kind} has one")
+        term, extends = row.text("term"), row.text("extends")
+        if extends is not None and kind != "extension":
+            row.wrong("extends", "nothing, only an extension prolongs something")
         if starts is not None and ends is not None and ends < starts:
             row.wrong("ends", f"a day not before {starts.isoformat()}")
         return Coverage(
@@ -224,6 +323,13 @@ class RegistryReader:
             text=row.text("coverage"),
             contract=row.text("contract"),
             excludes=row.several("excludes"),
+            faults=row.several("faults"),
+            part_kinds=row.several("part_kinds"),
+            covers=row.choices("covers", COSTS),
+            countries=row.countries("countries"),
+            channels=row.choices("channels", CHANNELS),
+            term=term,
+            extends=extends,
         )
 
     def _covered_device(self, row: Row, tenant: str, model: str | None) -> DeviceId | None:
@@ -246,20 +352,22 @@ class RegistryReader:
 
     def _parts(self) -> dict[str, Part]:
         """Read all parts; what supersedes them may stand further down."""
-        parts: dict[str, Part] = {}
-        superseded: list[Row] = []
-        for row in self._rows("parts.csv"):
-            part = self._part(row)
-            parts[part.number] = part
-            if part.superseded_by is not None:
-                superseded.append(row)
-        for row in superseded:
-            if row.text("superseded_by") == row.text("part"):
-                row.wrong("superseded_by", "another part than itself")
-            self._reference(row, "superseded_by", "parts.csv", row.text("superseded_by"))
-        return parts
+        rows = list(self._rows("parts.csv"))
+        parts = [self.part(row) for row in rows]
+        self.check_successors(rows)
+        return {part.number: part for part in parts}
 
-    def _part(self, row: Row) -> Part:
+    def check_successors(self, rows: Sequence[Row]) -> None:
+        """Check that what supersedes parts is a part, once all of them have been read."""
+        for row in rows:
+            if (successor := row.text("superseded_by")) is None:
+                continue
+            if successor == row.text("part"):
+                row.wrong("superseded_by", "another part than itself")
+            self._reference(row, "superseded_by", "parts.csv", successor)
+
+    def part(self, row: Row) -> Part:
+        """Read a row of parts.csv."""
         number = row.text("part") or ""
         self._key("parts.csv", row, "part", number)
         price, currency = row.amount("price"), row.currency("currency")
@@ -280,7 +388,8 @@ class RegistryReader:
             superseded_by=row.text("superseded_by"),
         )
 
-    def _stock(self, row: Row) -> Stock:
+    def stock(self, row: Row) -> Stock:
+        """Read a row of stock.csv."""
         warehouse, country, part = (
             row.text("warehouse") or "",
             row.country("country") or "",
@@ -294,7 +403,8 @@ class RegistryReader:
             row.wrong("country", f"{known} as in the warehouse's other rows")
         return Stock(warehouse=warehouse, country=country, part=part, quantity=row.count("quantity") or 0)
 
-    def _repairer(self, row: Row) -> Repairer:
+    def repairer(self, row: Row) -> Repairer:
+        """Read a row of repairers.csv."""
         repairer = row.text("repairer") or ""
         self._key("repairers.csv", row, "repairer", repairer)
         rate, travel, shipping = (row.amount(name) for name in ("labour_rate", "travel_fee", "shipping_fee"))
@@ -319,6 +429,9 @@ class RegistryReader:
             classes=row.choices("classes", CLASSES),
             hours=self._repairer_hours(row),
             time_zone=row.time_zone("time_zone"),
+            region=self._region(row),
+            capacity=row.count("capacity"),
+            jobs_a_day=row.count("jobs_a_day"),
         )
 
     def _repairer_hours(self, row: Row) -> WorkingHours | None:
@@ -326,7 +439,8 @@ class RegistryReader:
             row.wrong("time_zone", "the time zone of the hours")
         return row.hours("hours")
 
-    def _service_level(self, row: Row) -> ServiceLevel:
+    def service_level(self, row: Row) -> ServiceLevel:
+        """Read a row of service_levels.csv."""
         tenant, country, severity = (
             row.name("tenant") or None,
             row.country("country"),
