@@ -10,7 +10,7 @@ from gateway.registry_database import RegistryDatabase
 from gateway.registry_rows import TABLES, RegistryReader
 from rules.symbols import DeviceId
 
-__all__ = ["TABLES", "load_registry"]
+__all__ = ["TABLES", "load_files", "load_registry"]
 
 _WARRANTIES = "warranties.csv"
 
@@ -30,17 +30,32 @@ def load_registry(
         UserError: one line for every problem, ``file:line: column: expected ..., got ...``.
         OutsideError: a file is there and cannot be read.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: expected a folder of CSV files, got a file")
     imported = RegistryDatabase.open_present(database, regions) if database is not None else None
-    reader = RegistryReader(folder, imported)
-    registry = reader.read()
-    if reader.problems:
-        raise UserError("\n".join(reader.problems))
+    registry, reader = _read(folder, imported)
     if imported is None:
         return registry
     in_files = frozenset(reader.keys_in_files[_WARRANTIES])
     return imported.behind(registry, _Warranties(imported, in_files))
+
+
+def load_files(folder: Path, imported: RegistryDatabase) -> Registry:
+    """Read what is held in memory of a registry: its CSV files, and what is small of what was imported.
+
+    Raises:
+        UserError: as `load_registry`.
+        OutsideError: as `load_registry`.
+    """
+    return _read(folder, imported)[0]
+
+
+def _read(folder: Path, imported: RegistryDatabase | None) -> tuple[Registry, RegistryReader]:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: expected a folder of CSV files, got a file")
+    reader = RegistryReader(folder, imported)
+    registry = reader.read()
+    if reader.problems:
+        raise UserError("\n".join(reader.problems))
+    return registry, reader
 
 
 class _Warranties:

@@ -262,6 +262,12 @@ class RegistryDatabase:
         """Whether any personal data stands in the file of a region."""
         return bool(self._homes)
 
+    def regions_of(self, files: Registry) -> dict[str, str]:
+        """Return the regions of data of the tenants that have one, as files and database have them."""
+        imported = {key: cells.get("region") for key, _, cells in self.rows("tenants.csv")}
+        known = imported | {tenant.id: tenant.region for tenant in files.tenants.values()}
+        return {tenant: region for tenant, region in known.items() if region}
+
     def settle_homes(self, regions: Mapping[str, str], files: Registry) -> list[str]:
         """Bring personal data into the region of the tenants whose devices it belongs to; inside `writing`.
 

@@ -111,7 +111,7 @@ def import_files(
         for path in ordered:
             _import_file(path, reader, database, taking)
         if keep:
-            report.problems += database.settle_homes(_regions(files, database), files)
+            report.problems += database.settle_homes(database.regions_of(files), files)
     if keep and database.has_regions:
         database.settle()  # what was brought into a region stands nowhere else
     return report
@@ -162,13 +162,6 @@ def _whole(
     records = [None if row is None else (row, read(row)) for row in rows]
     reader.check_successors([row for row in rows if row is not None])
     return [None if record is None or not record[0].good else record[1] for record in records]
-
-
-def _regions(files: Registry, database: RegistryDatabase) -> dict[str, str]:
-    """Return the regions of data of tenants, as files and database then have them."""
-    imported = {key: cells.get("region") for key, _, cells in database.rows("tenants.csv")}
-    known = imported | {tenant.id: tenant.region for tenant in files.tenants.values()}
-    return {tenant: region for tenant, region in known.items() if region}
 
 
 @contextmanager

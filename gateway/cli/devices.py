@@ -13,6 +13,7 @@ from rich.table import Table
 
 from diagnostics.orders.registry import Registry
 from gateway.cli.handover import HELP
+from gateway.cli.provision import provision
 from gateway.config import Config, load_config
 from gateway.errors import UserError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.registry_database import RegistryDatabase
 
 devices_app = typer.Typer(help=HELP, no_args_is_help=True)
+devices_app.command()(provision)
 
 WIDEST = 250
 
@@ -44,6 +46,7 @@ def import_devices(
     config: ConfigOption = None,
 ) -> None:
     """Take tables into the registry; what is refused is told line by line."""
+    from gateway.registry import load_files
     from gateway.registry_database import RegistryDatabase
     from gateway.registry_import import import_files, table_of
 
@@ -59,7 +62,7 @@ def import_devices(
             found = import_files(
                 files,
                 database,
-                _registry(loaded),
+                load_files(loaded.registry_dir, database),
                 keep=not check,
                 anew=replace,
                 told=lambda table, rows: bar.update(task, advance=rows, description=table),
