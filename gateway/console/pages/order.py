@@ -274,7 +274,7 @@ class _OrderSheet:
     def _pays(self) -> None:
         entitlement, estimate = self.order.entitlement, self.order.estimate
         with self._facts("Who pays"):
-            self._fact("Payer", estimate.payer, "estimate.payer")
+            self._fact("Payer", estimate.payers, "estimate.payer")
             self._fact("Entitlement", words_of(entitlement.status), "entitlement.status")
             self._fact("Coverage", entitlement.coverage, "entitlement.coverage")
             self._fact("Ends", entitlement.ends, "entitlement.ends")
