@@ -30,6 +30,7 @@ from gateway.errors import StoreUnavailableError, UserError
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
 from gateway.http import HttpServer
+from gateway.ledger.answers import SqlAnswers
 from gateway.ledger.outbox import SqlOutbox
 from gateway.ledger.people import SqlPeople
 from gateway.ledger.store import SqlLedger
@@ -137,6 +138,10 @@ async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -
         people = await _open(lambda: SqlPeople(f"sqlite:///{config.ledger_path}"), "ledger", events, starting)
         stack.callback(people.close)
         access = await open_access(config, people, events, demo=demo)
+        repeats = await _open(
+            lambda: SqlAnswers(f"sqlite:///{config.ledger_path}"), "ledger", events, starting
+        )
+        stack.callback(repeats.close)
         receiver, commander, listening = _clients(config, decoder.foreign, address, clock, events)
         parts = Parts(
             symbols=symbols,
@@ -166,6 +171,7 @@ async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -
             parts,
             service,
             access,
+            repeats=repeats,
             backtests=backtests,
             outbox=outbox,
             answer_desk=AnswerDesk(targets, answering, events, outbox.order_of_ticket),
@@ -309,6 +315,7 @@ def _application(
     service: Service,
     access: AccessDesk,
     *,
+    repeats: SqlAnswers,
     backtests: Backtests,
     outbox: SqlOutbox,
     answer_desk: AnswerDesk,
@@ -338,6 +345,7 @@ def _application(
         access=access,
         topic_root=config.broker.topic_root,
         tried=backtests,
+        repeats=repeats,
     )
     service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)

@@ -119,6 +119,10 @@ class OrdersTable(Table):
     reopen_window: DurationText = "7d"
 
 
+#: As in tenants.csv of the registry.
+RegionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+
+
 class IntakeTable(Table):
     """Bounds on what is taken in."""
 
@@ -208,6 +212,7 @@ class Config(Table):
     intake: IntakeTable = IntakeTable()
     sources: list[SourceTable] = []
     dispatch: list[DispatchTable] = []
+    regions: dict[RegionName, Path] = {}
 
     _written: "_Written | None" = PrivateAttr(default=None)
 

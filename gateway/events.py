@@ -66,6 +66,9 @@ class Events:
         self._secret_files = counter(
             "secret_files", "Times a file of secrets had changed and was read again", ("target", "result")
         )
+        self._answers_lost = counter(
+            "answers_not_kept", "Answers under an Idempotency-Key that could not be kept for a repetition"
+        )
         # A counter that is there from the start shows its first increase to those who ask for rates.
         for reason in QuarantineReason:
             self._quarantined.labels(reason.value)
@@ -155,6 +158,11 @@ class Events:
         if seconds is not None:
             self._detection.observe(seconds)
         self.log.info("order_opened", order_id=order_id, fault=fault, device=device)
+
+    def answer_not_kept(self, *, detail: str) -> None:
+        """What was done under an Idempotency-Key is not remembered; a repetition is worked out anew."""
+        self._answers_lost.inc()
+        self.log.error("answer_not_kept", detail=detail)
 
     def command_sent(self, *, command_id: str, action: str, device: str) -> None:
         """A probe went out."""

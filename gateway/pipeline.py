@@ -16,12 +16,14 @@ from diagnostics.case import Case, Command
 from diagnostics.casebook import CaseBook, RuleLane
 from diagnostics.decision import Reason
 from diagnostics.explaining import explanation
-from diagnostics.faults import FaultCatalogue
+from diagnostics.faults import Fault, FaultCatalogue
 from diagnostics.instruction import Instruction, RefusedError
 from diagnostics.naming import Traits
+from diagnostics.orders.load import RepairerLoad
 from diagnostics.orders.policy import OrderPolicies, decide, overruled
-from diagnostics.orders.prefill import order_id, prefill
+from diagnostics.orders.prefill import prefill
 from diagnostics.orders.registry import Registry
+from diagnostics.orders.supply import kinds_of, needs_of
 from diagnostics.silences import Silence, SilenceVerb, SilenceWord
 from gateway.known import KnownDevices, merge, unstated
 from gateway.ports import Inbound, LedgerWrite, Notice, Rejected
@@ -158,6 +160,7 @@ class Pipeline:
         self._registry = registry
         self._settings = settings
         self._known = KnownDevices(symbols)
+        self._load = RepairerLoad()
         self._now = 0  # arrival of the last that was taken in
         self._lines: dict[str, bytes] = {}  # cases of the book as they are saved, by id
 
@@ -443,31 +446,49 @@ class Pipeline:
             number_of = self.symbols.devices.index[device]
             facts = self._known.facts(number_of)
             fault = self._faults.get(case.fault)
-            against = decide(case, fault, self._registry, self._settings.policies, facts=facts)
+            against = decide(
+                case,
+                fault,
+                self._registry,
+                self._settings.policies,
+                facts=facts,
+                kinds=self._kinds(case, fault, rule.parts),
+            )
             if against is not None and not (verdict.insisted and overruled(against)):
                 self._book.no_order(verdict, against, wording.NO_ORDER[against])
                 continue
-            number = order_id(case)
-            self._book.open_order(verdict, number, wording.order_opened(number, verdict.confirmed_by))
-            write.orders.append(
-                prefill(
-                    case=case,
-                    confirmed_by=verdict.confirmed_by,
-                    explanation=explanation(
-                        case, rule, self.ruleset.catalogue, {**(self._registered(number_of) or {}), **facts}
-                    ),
-                    confidence=None,
-                    facts=facts,
-                    registry=self._registry,
-                    faults=self._faults,
-                    opened_at=verdict.at,
-                    reason=Reason.CONFIRMED.value,
-                    console_url=self._settings.console_url,
-                    parts_hint=rule.parts,
-                )
+            order = prefill(
+                case=case,
+                confirmed_by=verdict.confirmed_by,
+                explanation=explanation(
+                    case, rule, self.ruleset.catalogue, {**(self._registered(number_of) or {}), **facts}
+                ),
+                confidence=None,
+                facts=facts,
+                registry=self._registry,
+                faults=self._faults,
+                opened_at=verdict.at,
+                reason=Reason.CONFIRMED.value,
+                console_url=self._settings.console_url,
+                parts_hint=rule.parts,
+                load=self._load.now(self._book.journal.changes),
             )
-            decided_at[number] = verdict.arrival
+            provider = order.service.provider.id if order.service.provider else None
+            opened = wording.order_opened(order.order_id, verdict.confirmed_by)
+            self._book.open_order(verdict, order.order_id, opened, provider)
+            if provider is not None:
+                self._load.opened(order.order_id, provider)
+            write.orders.append(order)
+            decided_at[order.order_id] = verdict.arrival
         return decided_at
+
+    def _kinds(self, case: Case, fault: Fault | None, hints: Sequence[str]) -> list[str] | None:
+        """Return the kinds of parts that the repair takes, None when they are not known."""
+        return kinds_of(
+            needs_of(
+                fault=fault, hints=hints, faults=self._faults, registry=self._registry, tenant=case.tenant
+            )
+        )
 
     def _take(self, write: LedgerWrite) -> list[Command]:
         journal = self._book.take_journal()
@@ -480,6 +501,8 @@ class Pipeline:
                 self._lines[case.case_id] = case.model_dump_json().encode()
             else:
                 self._lines.pop(case.case_id, None)
+        done = (case for case in journal.cases.values() if case not in self._book)
+        self._load.taken(journal.changes, done)
         return journal.commands
 
     # Other rules
@@ -542,6 +565,7 @@ class Pipeline:
         flapping = (RuleLane(DeviceId(*names[:3]), *names[3:]) for names in document["flapping"])
         self._book.restore(cases, flapping)
         self._book.silences.restore([Silence.model_validate(s) for s in document.get("silences", [])])
+        self._load.restore(cases)
         change = RuleChange.between(document["rules"], _fingerprints(self.ruleset))
         return self._take_rules(change.kept, frozenset(document["asked"]))
 

@@ -2,7 +2,8 @@
 
 An answer comes once it is kept. The same request again, with the same ``Idempotency-Key`` or not, leaves
 things as they are: a state that is reached already is not reached twice, the same comment of the same person
-is one comment.
+is one comment. The key gives the instruction its identifier, so that this holds also where the gateway was
+killed before the answer to it was kept (gateway/api/repeating.py).
 """
 
 import asyncio
@@ -106,8 +107,10 @@ async def answer_case(desk: Desk, case_id: str) -> CaseFileDocument:
 
 
 async def _on_case(desk: Desk, case_id: str, verb: Verb, body: Body) -> CaseFileDocument:
-    await desk.say(await asyncio.to_thread(desk.case, case_id), verb, body)
-    return await answer_case(desk, case_id)
+    async with desk.turn(case_id, lambda: CaseFileDocument.read(desk.reads, case_id)):
+        await desk.say(await asyncio.to_thread(desk.case, case_id), verb, body)
+        document = await answer_case(desk, case_id)
+    return desk.told(document)
 
 
 @router.post("/cases/{case_id}/acknowledge", tags=["cases"], dependencies=[ACTS])
@@ -169,10 +172,11 @@ async def remedy_case(desk: Acts, case_id: str, body: AskBody) -> CaseFileDocume
 
 async def _on_order(desk: Desk, order_id: str, verb: Verb, body: Body) -> OrderFileDocument:
     order = await _order(desk, order_id)
-    await desk.say(await asyncio.to_thread(desk.case, order.case_id), verb, body)
-    document = await asyncio.to_thread(OrderFileDocument.read, desk.reads, order_id)
+    async with desk.turn(order_id, lambda: OrderFileDocument.read(desk.reads, order_id)):
+        await desk.say(await asyncio.to_thread(desk.case, order.case_id), verb, body)
+        document = await asyncio.to_thread(OrderFileDocument.read, desk.reads, order_id)
     assert document is not None
-    return document
+    return desk.told(document)
 
 
 async def _order(desk: Desk, order_id: str) -> ServiceOrder:

@@ -29,10 +29,12 @@ from gateway.api import (
 from gateway.api.accessing import AccessDesk, answer_refusals
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.described import described
+from gateway.api.desk import Turns
 from gateway.api.gate import Gate
 from gateway.api.guard import Guard
 from gateway.api.problems import ProblemError, answer_with_problems
 from gateway.api.queries import Queries
+from gateway.api.repeating import Answers, Repeating
 from gateway.api.rights import open_to_all
 from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
 from gateway.backtest.jobs import Backtests
@@ -90,6 +92,7 @@ def create_app(
     callers: Callers | None = None,
     access: AccessDesk | None = None,
     trail: Trail | None = None,
+    repeats: Answers | None = None,
     topic_root: str = "fw",
     answer_desk: answers.AnswerDesk | None = None,
     outbox: Deliveries | None = None,
@@ -119,6 +122,7 @@ def create_app(
             the built-in engineer.
         access: accounts and logins; None where there are none.
         trail: keeps who changed what and who looked at whose data; None keeps nothing.
+        repeats: keeps what was answered under an ``Idempotency-Key``; None keeps nothing.
         topic_root: where the topics of devices begin; below it they name their tenant.
         answer_desk: takes what repairers answer; without one there are no targets that could.
         outbox: what is owed to other systems; without one nothing ever was.
@@ -145,6 +149,7 @@ def create_app(
     app.state.answers = answer_desk
     app.state.deliveries = outbox
     app.state.backtests = tried
+    app.state.turns = Turns()
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,
@@ -153,6 +158,8 @@ def create_app(
         health=health,
     )
     app.state.access = access
+    if repeats is not None:
+        app.add_middleware(Repeating, answers=repeats, clock=SystemClock(), events=events)
     app.add_middleware(Gate)
     app.add_middleware(Identify, callers=callers or (access.access if access else Loopback()))
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)

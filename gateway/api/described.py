@@ -15,6 +15,7 @@ SCHEMES = {
 }
 
 _WORDS = {
+    400: "The body cannot be read",
     401: "Nobody says who they are, or nobody knows them",
     403: "The caller may not",
     404: "There is no such thing, or it is another tenant's",
@@ -78,7 +79,7 @@ def _statuses(path: str, method: str, need: Need) -> list[int]:
     if "{" in path:
         statuses.append(404)
     if method in _CHANGING and need.scope is not Scope.INGEST:
-        statuses += [409, 412] if need.role is not Role.VIEWER and "{" in path else [409]
+        statuses += [400] + ([409, 412] if need.role is not Role.VIEWER and "{" in path else [409])
     return statuses + ([429] if need.scope is Scope.INGEST else [])
 
 

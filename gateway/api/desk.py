@@ -2,11 +2,13 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
+from weakref import WeakValueDictionary
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from diagnostics.case import Case
@@ -14,6 +16,7 @@ from diagnostics.instruction import Instruction, Verb
 from diagnostics.naming import derived
 from gateway.access.principal import BUILT_IN, Principal, Role
 from gateway.api.callers import Caller
+from gateway.api.etags import IfMatch, etag_of, unchanged
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
 from gateway.api.rights import needs
@@ -47,12 +50,28 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
+Shown = TypeVar("Shown", bound=BaseModel)
+
+
+class Turns:
+    """Who says what they have seen acts after others who said so of the same thing, one at a time."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, object_id: str) -> asyncio.Lock:
+        """Return the lock of a thing, for as long as anyone holds it."""
+        return self._locks.setdefault(object_id, asyncio.Lock())
+
+
 class Desk:
     """Takes what people say to the gateway."""
 
     def __init__(
         self,
+        *,
         request: Request,
+        response: Response,
         caller: Caller,
         user: Annotated[
             str | None,
@@ -62,6 +81,7 @@ class Desk:
             str | None,
             Header(alias="Idempotency-Key", description="the same for a request that is sent again"),
         ] = None,
+        wanted: IfMatch = None,
     ) -> None:
         queries = request.app.state.queries
         assert isinstance(queries, Queries)
@@ -69,7 +89,31 @@ class Desk:
         self.caller = caller
         self.who = _who(caller, user)
         self._key = key
+        self._wanted = wanted
+        self._response = response
+        self._turns: Turns = request.app.state.turns
         self._instructed: Instructed | None = request.app.state.instructed
+
+    @asynccontextmanager
+    async def turn(self, object_id: str, read: Callable[[], BaseModel | None]) -> AsyncIterator[None]:
+        """Act on what the caller has seen, after others who act on the same thing.
+
+        Raises:
+            ProblemError: 412: it is another than ``If-Match`` says.
+        """
+        if self._wanted is None:
+            yield
+            return
+        async with self._turns.of(object_id):
+            now = await asyncio.to_thread(read)
+            if now is not None:
+                unchanged(self._wanted, now)
+            yield
+
+    def told(self, document: Shown) -> Shown:
+        """Return the answer to an act, with its tag in the headers."""
+        self._response.headers["ETag"] = etag_of(document)
+        return document
 
     def case(self, case_id: str) -> Case:
         """Return a case that there is.

@@ -140,6 +140,11 @@ def note_deed(
     setattr(connection.state, DEED, (what, target, tenant, detail))
 
 
+def note_no_deed(connection: HTTPConnection) -> None:
+    """Say that a request changes nothing, whatever it looks like."""
+    note_deed(connection, "", "")
+
+
 @dataclass(frozen=True)
 class Open:
     """A route that needs nobody: why."""

@@ -20,6 +20,7 @@ from gateway.api.documents import (
     ReadingDocument,
     ReloadDocument,
 )
+from gateway.api.etags import NOT_MODIFIED, IfNoneMatch, tagged
 from gateway.api.orderfile import OrderFileDocument
 from gateway.api.parameters import Cursor, DurationParameter, InstantParameter, Limit
 from gateway.api.problems import Problem, ProblemError
@@ -143,13 +144,19 @@ def _reading_fields(reading: StoredReading) -> dict[str, object]:
     }
 
 
-@router.get("/cases/{case_id}", tags=["cases"], dependencies=[LOOKS], responses=_NOT_FOUND)
-def show_case(reads: Reads, case_id: str) -> CaseFileDocument:
+@router.get(
+    "/cases/{case_id}",
+    tags=["cases"],
+    dependencies=[LOOKS],
+    responses=_NOT_FOUND | NOT_MODIFIED,
+    response_model=CaseFileDocument,
+)
+def show_case(request: Request, reads: Reads, case_id: str, _known: IfNoneMatch = None) -> Response:
     """Show a case with its evidence, self tests, timeline, ledger, and what is possible now."""
     document = CaseFileDocument.read(reads, case_id)
     if document is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no case {case_id}")
-    return document
+    return tagged(request, document)
 
 
 @router.get("/orders", tags=["orders"], dependencies=[LOOKS])
@@ -167,13 +174,19 @@ def list_orders(
     return PageDocument(items=page.items, next=page.next)
 
 
-@router.get("/orders/{order_id}", tags=["orders"], dependencies=[LOOKS], responses=_NOT_FOUND)
-def show_order(reads: Reads, order_id: str) -> OrderFileDocument:
+@router.get(
+    "/orders/{order_id}",
+    tags=["orders"],
+    dependencies=[LOOKS],
+    responses=_NOT_FOUND | NOT_MODIFIED,
+    response_model=OrderFileDocument,
+)
+def show_order(request: Request, reads: Reads, order_id: str, _known: IfNoneMatch = None) -> Response:
     """Show one service order with all that happened to it."""
     order = OrderFileDocument.read(reads, order_id)
     if order is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no order {order_id}")
-    return order
+    return tagged(request, order)
 
 
 @router.get("/rules", tags=["rules"], dependencies=[LOOKS])

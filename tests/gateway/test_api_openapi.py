@@ -5,6 +5,7 @@ from pathlib import Path
 from browser.site import open_site
 
 from gateway.api.openapi import openapi_text
+from gateway.api.rightstable import rights_table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
 
@@ -35,3 +36,8 @@ async def test_it_is_served(tmp_path):
         async with open_site(tmp_path, stack, seeded=False).client() as client:
             served = await client.get("/api/v1/openapi.json")
     assert served.json() == json.loads(openapi_text())
+
+
+def test_the_table_of_rights_in_docs_is_the_code_s():
+    page = (DOCUMENT.parent / "api.md").read_text(encoding="utf-8")
+    assert rights_table() in page, "write it anew: python -m gateway.api.rightstable"
