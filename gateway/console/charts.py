@@ -274,7 +274,7 @@ def _limit_lines(panel: Panel) -> list[dict[str, object]]:
             "lineStyle": {"~color": LIMIT, "type": [2, 3], "width": 1.2},
             "label": {
                 "formatter": _limit_words(panel),
-                "position": "insideStartTop",
+                "position": "insideEndTop",
                 "~color": LIMIT,
                 "fontSize": 10,
             },

@@ -14,6 +14,7 @@ from gateway.api.queries import Queries
 from gateway.api.views import Health, Instructed
 from gateway.console.frame import Desk
 from gateway.console.language import LANGUAGES, TAGS, preferred, speak
+from gateway.console.pages.case import View as CaseView
 from gateway.console.pages.case import case_page
 from gateway.console.pages.cases import Filters as CaseFilters
 from gateway.console.pages.cases import cases_page
@@ -133,8 +134,8 @@ def _register(desks: Desks) -> None:
         await cases_page(desks.here(), filters)
 
     @ui.page("/cases/{case_id}", response_timeout=PATIENCE)
-    async def case(case_id: str) -> None:
-        await case_page(desks.here(), case_id)
+    async def case(case_id: str, over: str = "", story: str = "") -> None:
+        await case_page(desks.here(), case_id, CaseView(over, story))
 
     @ui.page("/orders", response_timeout=PATIENCE)
     async def orders(state: str = "open", find: str = "") -> None:

@@ -128,7 +128,7 @@ def evidence_panels(
     holds = _holds(queries, case, markers)
     laid = panels_of(readings.get(over, []), queries.catalogue, span)
     return [
-        replace(panel, holds=holds, over=laid[0] if laid else None)
+        replace(panel, holds=holds, over=laid[0] if laid and signal != over else None)
         for signal in wanted
         for panel in panels_of(
             readings[signal], queries.catalogue, span, markers=markers, limit=limits[signal]
