@@ -66,6 +66,8 @@ def mount_console(app: FastAPI) -> None:
         show_welcome_message=False,
         reconnect_timeout=10.0,
     )
+    # Pages load nothing later that somebody waits for; the framework's bar would say so without a name.
+    nicegui_app.config.quasar_config["loadingBar"]["skipHijack"] = True
 
 
 class Desks:
