@@ -20,6 +20,7 @@ from gateway.console.pages.cases import Filters as CaseFilters
 from gateway.console.pages.cases import cases_page
 from gateway.console.pages.dead_letters import GIVEN_UP, dead_letters_page
 from gateway.console.pages.dead_letters import Filters as LetterFilters
+from gateway.console.pages.device import View as DeviceView
 from gateway.console.pages.device import device_page
 from gateway.console.pages.devices import Filters as DeviceFilters
 from gateway.console.pages.devices import devices_page
@@ -154,8 +155,18 @@ def _register(desks: Desks, outbox: Deliveries | None) -> None:
         await devices_page(desks.here(), DeviceFilters(device_class, find))
 
     @ui.page("/devices/{tenant}/{device_class}/{device}", response_timeout=PATIENCE)
-    async def device(tenant: str, device_class: str, device: str, window: str = "6h") -> None:
-        await device_page(desks.here(), DeviceId(tenant, device_class, device), window)
+    async def device(
+        *,
+        tenant: str,
+        device_class: str,
+        device: str,
+        window: str = "",
+        start: Annotated[str, Query(alias="from")] = "",
+        end: Annotated[str, Query(alias="to")] = "",
+        tail: str = "",
+    ) -> None:
+        view = DeviceView.of(window=window, start=start, end=end, tail=tail)
+        await device_page(desks.here(), DeviceId(tenant, device_class, device), view)
 
     @ui.page("/fleet", response_timeout=PATIENCE)
     async def fleet(by: str = "", window: str = "", tenant: str = "") -> None:
