@@ -10,6 +10,7 @@ from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
 from diagnostics.silences import Silence, SilenceState
 from gateway.fleetfigures import FleetCounts
+from gateway.listing import Lists
 from rules.batch import Int32, ReadingBatch
 from rules.symbols import DeviceId, Symbols
 
@@ -480,6 +481,11 @@ class Ledger(Protocol):
 
         `topic` is an MQTT filter. `since` is the earliest arrival, ms.
         """
+        ...
+
+    @property
+    def lists(self) -> Lists:
+        """What answers the lists of orders and devices."""
         ...
 
     @property

@@ -143,16 +143,33 @@ def _register(desks: Desks, outbox: Deliveries | None) -> None:
         await case_page(desks.here(), case_id)
 
     @ui.page("/orders", response_timeout=PATIENCE)
-    async def orders(state: str = "open", find: str = "") -> None:
-        await orders_page(desks.here(), OrderFilters(state, find))
+    async def orders(
+        *,
+        state: str = "open",
+        due: str = "",
+        missing: str = "",
+        brand: str = "",
+        find: str = "",
+        page: str = "",
+    ) -> None:
+        filters = OrderFilters.of(state=state, due=due, missing=missing, brand=brand, find=find, page=page)
+        await orders_page(desks.here(), filters)
 
     @ui.page("/orders/{order_id}", response_timeout=PATIENCE)
     async def order(order_id: str) -> None:
         await order_page(desks.here(), order_id, outbox)
 
     @ui.page("/devices", response_timeout=PATIENCE)
-    async def devices(device_class: Annotated[str, Query(alias="class")] = "", find: str = "") -> None:
-        await devices_page(desks.here(), DeviceFilters(device_class, find))
+    async def devices(
+        *,
+        device_class: Annotated[str, Query(alias="class")] = "",
+        state: str = "",
+        brand: str = "",
+        find: str = "",
+        page: str = "",
+    ) -> None:
+        filters = DeviceFilters.of(device_class=device_class, state=state, brand=brand, find=find, page=page)
+        await devices_page(desks.here(), filters)
 
     @ui.page("/devices/{tenant}/{device_class}/{device}", response_timeout=PATIENCE)
     async def device(
