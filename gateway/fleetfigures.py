@@ -126,6 +126,14 @@ class FleetCounts(Protocol):
         """Return the devices on which a case is open; the window's bounds do not matter."""
         ...
 
+    def parts_of(self, device: DeviceId, limit: int) -> list[DeviceId]:
+        """Return the devices that name this one, of the same tenant, as their parent."""
+        ...
+
+    def alike_with_open_cases(self, device: DeviceId, model: str, limit: int) -> list[tuple[DeviceId, int]]:
+        """Return other devices of a model, tenant and class with how many cases are open on each."""
+        ...
+
     def rules(self, window: Window) -> list[RuleCount]:
         """Count cases with an onset in the window by the rule that suspected first."""
         ...

@@ -10,6 +10,7 @@ from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
 from diagnostics.silences import Silence, SilenceState
 from gateway.fleetfigures import FleetCounts
+from gateway.listing import Lists
 from rules.batch import Int32, ReadingBatch
 from rules.symbols import DeviceId, Symbols
 
@@ -485,6 +486,11 @@ class Ledger(LedgerReads, Protocol):
         Raises:
             StoreUnavailableError: nothing was written; the same call may be made again.
         """
+        ...
+
+    @property
+    def lists(self) -> Lists:
+        """What answers the lists of orders and devices."""
         ...
 
     @property

@@ -444,21 +444,21 @@ class Lookup(Mapping[Key, Value]):
     """A table as a mapping that reads a row when it is asked for it."""
 
     def __init__(self, database: RegistryDatabase, queries: _Queries[Key, Value]) -> None:
-        self._database, self._queries = database, queries
+        self.database, self._queries = database, queries
 
     def __getitem__(self, key: Key) -> Value:
         values = tuple(map(str, key)) if isinstance(key, tuple) else (str(key),)
-        row = self._database.one(self._queries.one, values)
+        row = self.database.one(self._queries.one, values)
         if row is None:
             raise KeyError(key)
         return self._queries.value(row)
 
     def __iter__(self) -> Iterator[Key]:
-        for row in self._database.all(self._queries.keys):
+        for row in self.database.all(self._queries.keys):
             yield self._queries.key(row)
 
     def __len__(self) -> int:
-        row = self._database.one(self._queries.count)
+        row = self.database.one(self._queries.count)
         return int(row[0]) if row else 0
 
 
@@ -466,15 +466,15 @@ class Layered(Mapping[Key, Value]):
     """Two mappings of which the first goes before the second."""
 
     def __init__(self, first: Mapping[Key, Value], second: Mapping[Key, Value]) -> None:
-        self._first, self._second = first, second
+        self.first, self.second = first, second
 
     def __getitem__(self, key: Key) -> Value:
-        found = self._first.get(key)
-        return self._second[key] if found is None else found
+        found = self.first.get(key)
+        return self.second[key] if found is None else found
 
     def __iter__(self) -> Iterator[Key]:
-        yield from self._first
-        yield from (key for key in self._second if key not in self._first)
+        yield from self.first
+        yield from (key for key in self.second if key not in self.first)
 
     def __len__(self) -> int:
-        return len(self._second) + sum(key not in self._second for key in self._first)
+        return len(self.second) + sum(key not in self.second for key in self.first)

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from diagnostics.orders.registry import Registry
 from gateway.api.documents import Document
+from gateway.api.installed import devices_by_site
 from gateway.api.queries import Queries
 from gateway.fleetfigures import Group, OutcomeCount, RuleCount, Window
 from rules.symbols import DeviceId
@@ -275,9 +276,7 @@ class Sites:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self.devices: Counter[tuple[str, str]] = Counter(
-            (entry.id.tenant, entry.site) for entry in registry.devices.values() if entry.site is not None
-        )
+        self.devices = devices_by_site(registry)
 
     def site(self, device: DeviceId) -> str | None:
         """Return the site of a device, None when it is not known."""

@@ -110,7 +110,8 @@ class Queries:
         deliveries: Deliveries | None = None,
     ) -> None:
         self.ledger: LedgerReads = ledger
-        self.fleet = ledger.fleet  # who reads may see less: gateway.api.fleet sees to it
+        # Who reads may see less: those who ask these say of which tenants.
+        self.fleet, self.lists = ledger.fleet, ledger.lists
         self.registry = registry or Registry()
         self.history: Telemetry = history
         self.rules = rules

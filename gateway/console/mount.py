@@ -23,6 +23,7 @@ from gateway.console.pages.cases import Filters as CaseFilters
 from gateway.console.pages.cases import cases_page
 from gateway.console.pages.dead_letters import GIVEN_UP, dead_letters_page
 from gateway.console.pages.dead_letters import Filters as LetterFilters
+from gateway.console.pages.device import View as DeviceView
 from gateway.console.pages.device import device_page
 from gateway.console.pages.devices import Filters as DeviceFilters
 from gateway.console.pages.devices import devices_page
@@ -149,20 +150,47 @@ def _register(desks: Desks, outbox: Deliveries | None) -> None:
         await case_page(desks.here(), case_id, CaseView(over, story))
 
     @ui.page("/orders", response_timeout=PATIENCE)
-    async def orders(state: str = "open", find: str = "") -> None:
-        await orders_page(desks.here(), OrderFilters(state, find))
+    async def orders(
+        *,
+        state: str = "open",
+        due: str = "",
+        missing: str = "",
+        brand: str = "",
+        find: str = "",
+        page: str = "",
+    ) -> None:
+        filters = OrderFilters.of(state=state, due=due, missing=missing, brand=brand, find=find, page=page)
+        await orders_page(desks.here(), filters)
 
     @ui.page("/orders/{order_id}", response_timeout=PATIENCE)
     async def order(order_id: str) -> None:
         await order_page(desks.here(), order_id, outbox)
 
     @ui.page("/devices", response_timeout=PATIENCE)
-    async def devices(device_class: Annotated[str, Query(alias="class")] = "", find: str = "") -> None:
-        await devices_page(desks.here(), DeviceFilters(device_class, find))
+    async def devices(
+        *,
+        device_class: Annotated[str, Query(alias="class")] = "",
+        state: str = "",
+        brand: str = "",
+        find: str = "",
+        page: str = "",
+    ) -> None:
+        filters = DeviceFilters.of(device_class=device_class, state=state, brand=brand, find=find, page=page)
+        await devices_page(desks.here(), filters)
 
     @ui.page("/devices/{tenant}/{device_class}/{device}", response_timeout=PATIENCE)
-    async def device(tenant: str, device_class: str, device: str, window: str = "6h") -> None:
-        await device_page(desks.here(), DeviceId(tenant, device_class, device), window)
+    async def device(
+        *,
+        tenant: str,
+        device_class: str,
+        device: str,
+        window: str = "",
+        start: Annotated[str, Query(alias="from")] = "",
+        end: Annotated[str, Query(alias="to")] = "",
+        tail: str = "",
+    ) -> None:
+        view = DeviceView.of(window=window, start=start, end=end, tail=tail)
+        await device_page(desks.here(), DeviceId(tenant, device_class, device), view)
 
     @ui.page("/fleet", response_timeout=PATIENCE)
     async def fleet(by: str = "", window: str = "", tenant: str = "") -> None:

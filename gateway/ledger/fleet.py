@@ -98,6 +98,36 @@ class SqlFleet:
         with self._reading() as connection:
             return [DeviceId(*row) for row in connection.execute(query)]
 
+    def parts_of(self, device: DeviceId, limit: int) -> list[DeviceId]:
+        """Return the devices that name this one, of the same tenant, as their parent."""
+        names = [devices.c[name] for name in DeviceId._fields]
+        query = sa.select(*names).where(
+            devices.c.tenant == device.tenant, _text(devices.c.facts, "parent") == device.device
+        )
+        with self._reading() as connection:
+            return [DeviceId(*row) for row in connection.execute(query.order_by(*names).limit(limit))]
+
+    def alike_with_open_cases(self, device: DeviceId, model: str, limit: int) -> list[tuple[DeviceId, int]]:
+        """Return other devices of a model, tenant and class with how many cases are open on each."""
+        names = [devices.c[name] for name in DeviceId._fields]
+        number = sa.func.count()
+        query = (
+            sa.select(*names, number)
+            .select_from(cases.join(devices, _same_device(cases, devices)))
+            .where(
+                cases.c.state.in_(_OPEN),
+                devices.c.tenant == device.tenant,
+                devices.c.device_class == device.device_class,
+                devices.c.device != device.device,
+                _text(devices.c.facts, "model") == model,
+            )
+            .group_by(*names)
+            .order_by(number.desc(), *names)
+            .limit(limit)
+        )
+        with self._reading() as connection:
+            return [(DeviceId(*row[:3]), row[3]) for row in connection.execute(query)]
+
     def rules(self, window: Window) -> list[RuleCount]:
         """Count cases with an onset in the window by the rule that suspected first."""
         flapped = sa.exists().where(

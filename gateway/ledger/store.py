@@ -15,6 +15,7 @@ from diagnostics.silences import Silence, SilenceState
 from gateway.clock import SystemClock
 from gateway.errors import StoreUnavailableError
 from gateway.ledger.fleet import SqlFleet
+from gateway.ledger.lists import SqlLists
 from gateway.ledger.opening import open_engine, open_engine_readonly, shown, speaking, writing
 from gateway.ledger.paging import page
 from gateway.ledger.quarantining import (
@@ -426,6 +427,11 @@ class SqlLedger:
     def fleet(self) -> SqlFleet:
         """What counts over the whole fleet."""
         return SqlFleet(self._reading)
+
+    @property
+    def lists(self) -> SqlLists:
+        """What answers the lists of orders and devices."""
+        return SqlLists(self._reading)
 
     def quarantine_dropped(self) -> int:
         """Return how many rows the quarantine has let go because it was full."""

@@ -10,6 +10,7 @@ from browser.console_seed import sown
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
+from diagnostics.orders.registry import Registry
 from gateway.api.app import create_app
 from gateway.api.feed import Feed
 from gateway.clock import ManualClock
@@ -56,6 +57,7 @@ class Site:
     events: Events = field(default_factory=Events)
     feed: Feed = field(default_factory=Feed)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    registry: Registry = field(default_factory=Registry)
 
     def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None, **more: Any) -> FastAPI:
         return create_app(
@@ -66,6 +68,7 @@ class Site:
             pipeline_rules=ShippedRules(),
             changes=self.feed,
             clock=self.clock,
+            registry=self.registry,
             outbox=self.outbox,
             listen_host=listen_host,
             console_url=console_url,
