@@ -27,6 +27,9 @@ def test_it_holds_every_route():
         "/api/v1/orders/{order_id}/close", "/api/v1/rules", "/api/v1/rules/reload",
         *(f"/api/v1/orders/{{order_id}}/{paper}.{form}" for paper in ("paper", "repair-form")
           for form in ("html", "pdf")),
+        "/api/v1/answers/{target}", "/api/v1/deliveries", "/api/v1/deliveries/{number}",
+        "/api/v1/deliveries/retry", "/api/v1/deliveries/{number}/retry",
+        "/api/v1/orders/{order_id}/deliveries",
         "/api/v1/quarantine", "/api/v1/events", "/api/v1/ingest/{codec}", "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
 
