@@ -89,6 +89,7 @@ def create_app(
     app.state.reloads = reloads
     app.state.instructed = instructed
     app.state.backtests = tried
+    app.state.rulebook = None  # whoever has a gateway at work puts it here for the console
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,

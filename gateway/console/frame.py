@@ -14,7 +14,7 @@ from gateway.api.views import Health
 from gateway.console.live import Live, Shared
 from gateway.console.parts import box, link, text
 
-Section = Literal["cases", "orders", "devices", "quarantine", ""]
+Section = Literal["cases", "orders", "devices", "rules", "quarantine", ""]
 
 #: The console's own style and script; the script is not deferred, so that the theme is set before painting.
 HEAD = (
@@ -29,6 +29,7 @@ _TITLES: tuple[tuple[Section, str], ...] = (
     ("cases", "Cases"),
     ("orders", "Orders"),
     ("devices", "Devices"),
+    ("rules", "Rules"),
     ("quarantine", "Quarantine"),
 )
 
@@ -109,9 +110,9 @@ async def frame(desk: Desk, active: Section, title: str, *, style: str | None = 
 
     def show(status: Status) -> None:
         totals = status.totals
-        numbers = (totals.open_cases, totals.open_orders, totals.devices, totals.quarantined)
+        numbers = (totals.open_cases, totals.open_orders, totals.devices, None, totals.quarantined)
         for count, number in zip(counts, numbers, strict=True):
-            count.set_text(str(number))
+            count.set_text("" if number is None else str(number))
         pill.set_text("Listening" if status.ready else f"Not ready: {status.why}")
         pill.classes(replace=f"pill {'good' if status.ready else 'bad'}")
 

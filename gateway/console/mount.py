@@ -23,8 +23,13 @@ from gateway.console.pages.missing import missing_page
 from gateway.console.pages.order import order_page
 from gateway.console.pages.orders import Filters as OrderFilters
 from gateway.console.pages.orders import orders_page
+from gateway.console.pages.pack import pack_page
 from gateway.console.pages.quarantine import Filters as QuarantineFilters
 from gateway.console.pages.quarantine import quarantine_page
+from gateway.console.pages.rule import rule_page
+from gateway.console.pages.rules import Filters as RuleFilters
+from gateway.console.pages.rules import rules_page
+from gateway.rulebook import Rulebook
 from rules.symbols import DeviceId
 
 STATIC = Path(__file__).parent / "static"
@@ -47,6 +52,7 @@ def mount_console(app: FastAPI) -> None:
     desks = Desks(queries, health)
     nicegui_app.add_static_files("/console", STATIC, max_cache_age=0)
     _register(desks)
+    _register_rules(desks, app.state.rulebook)
 
     async def missing() -> None:
         await missing_page(desks.here())
@@ -114,3 +120,21 @@ def _register(desks: Desks) -> None:
     @ui.page("/quarantine", response_timeout=PATIENCE)
     async def quarantine(reason: str = "", topic: str = "", since: str = "") -> None:
         await quarantine_page(desks.here(), QuarantineFilters(reason, topic, since))
+
+
+def _register_rules(desks: Desks, book: Rulebook | None) -> None:
+    @ui.page("/rules", response_timeout=PATIENCE)
+    async def rules(find: str = "") -> None:
+        await rules_page(desks.here(), book, RuleFilters(find))
+
+    @ui.page("/rules/{rule_id}", response_timeout=PATIENCE)
+    async def rule(rule_id: str) -> None:
+        await rule_page(desks.here(), book, rule_id)
+
+    @ui.page("/packs", response_timeout=PATIENCE)
+    async def new_pack(copied: Annotated[str, Query(alias="copy")] = "") -> None:
+        await pack_page(desks.here(), book, None, copied)
+
+    @ui.page("/packs/{name}", response_timeout=PATIENCE)
+    async def pack(name: str) -> None:
+        await pack_page(desks.here(), book, name)
