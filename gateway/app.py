@@ -49,6 +49,7 @@ from gateway.mqtt.embedded import EmbeddedBroker
 from gateway.mqtt.receiver import VERSIONS_OF, Ours, Receiver
 from gateway.pauses import Pauses
 from gateway.ports import Ledger
+from gateway.rulebook import Rulebook
 from gateway.rulesview import RulePacks
 from gateway.service import FIRST_ATTEMPT, Parts, Service
 from gateway.starting import Door, Starting
@@ -347,7 +348,16 @@ def _application(
         tried=backtests,
         repeats=repeats,
     )
-    service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
+    book = Rulebook(
+        config,
+        knowledge.ruleset,
+        knowledge.faults,
+        service=service,
+        backtests=backtests,
+        events=parts.events,
+    )
+    app.state.rulebook = book
+    service.on_rules += [packs.use, book.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)
     return app
 

@@ -150,6 +150,7 @@ def create_app(
     app.state.deliveries = outbox
     app.state.backtests = tried
     app.state.turns = Turns()
+    app.state.rulebook = None  # whoever has a gateway at work puts it here for the console
     app.state.entrance = ingest.Entrance(
         intake=intake,
         offered=offers() if offered is None else offered,
