@@ -11,7 +11,18 @@ from gateway.access.principal import Scope
 from gateway.access.records import Account, Token
 from gateway.access.visits import Visit, visit_of
 from gateway.api.accessing import AccessDesk
-from gateway.console.forms import Fields, button, complaint, field, form, moment, one_of, pick, send, show_secret
+from gateway.console.forms import (
+    Fields,
+    button,
+    complaint,
+    field,
+    form,
+    moment,
+    one_of,
+    pick,
+    send,
+    show_secret,
+)
 from gateway.console.frame import Desk, frame
 from gateway.console.language import LANGUAGES, t
 from gateway.console.parts import box, fact, section, text

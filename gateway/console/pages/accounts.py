@@ -14,7 +14,18 @@ from gateway.access.principal import ALL_TENANTS, Role
 from gateway.access.records import Account
 from gateway.access.visits import Visit, visit_of
 from gateway.api.accessing import AccessDesk
-from gateway.console.forms import Fields, button, complaint, field, form, moment, one_of, pick, send, show_secret
+from gateway.console.forms import (
+    Fields,
+    button,
+    complaint,
+    field,
+    form,
+    moment,
+    one_of,
+    pick,
+    send,
+    show_secret,
+)
 from gateway.console.frame import Desk, frame
 from gateway.console.language import t
 from gateway.console.parts import Row, Sheet, box, column, link, section, text
