@@ -5,6 +5,7 @@ import asyncio
 from gateway.access.access import Access, OpenDoor
 from gateway.access.accounts import COMMAND_LINE, Accounts
 from gateway.access.audit import Trail
+from gateway.access.oidc import Provider
 from gateway.access.principal import ALL_TENANTS, Role
 from gateway.api.accessing import AccessDesk
 from gateway.clock import SystemClock
@@ -18,7 +19,7 @@ async def open_access(config: Config, people: SqlPeople, events: Events, *, demo
     """Return what lets people in; makes the first admin where the configuration names one.
 
     Raises:
-        UserError: the first admin's password cannot be read from its file, or is not good enough.
+        UserError: a secret cannot be read from its file, or the first admin's password is not good enough.
     """
     url = config.http.console_url
     access = Access(
@@ -29,7 +30,17 @@ async def open_access(config: Config, people: SqlPeople, events: Events, *, demo
         secure=url is not None and url.lower().startswith("https://"),
     )
     await asyncio.to_thread(_make_first_admin, config, people)
-    return AccessDesk(access)
+    return AccessDesk(access, provider=_provider(config), public_url=url)
+
+
+def _provider(config: Config) -> Provider | None:
+    oidc = config.access.oidc
+    if oidc is None:
+        return None
+    secret = oidc.client_secret
+    if oidc.client_secret_file is not None:
+        secret = config.read_secret("access.oidc.client_secret_file", oidc.client_secret_file)
+    return Provider(oidc, secret)
 
 
 def _make_first_admin(config: Config, people: SqlPeople) -> None:

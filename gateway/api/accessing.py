@@ -10,7 +10,9 @@ from fastapi.responses import JSONResponse
 from gateway.access.access import Access
 from gateway.access.accounts import Accounts
 from gateway.access.errors import LimitedError, LoginRefusedError, NotAllowedError, NotThereError
+from gateway.access.guests import Guests
 from gateway.access.logins import Logins
+from gateway.access.oidc import Provider
 from gateway.access.principal import Principal
 from gateway.access.visits import Visit, visit_of
 from gateway.api.callers import Caller
@@ -24,11 +26,22 @@ class AccessDesk:
         access: finds out who somebody is.
         logins: lets them in and out.
         accounts: administers.
+        guests: lets in whom a provider of identities knows; None without one.
+        public_url: where browsers find the console, None where they use the gateway's own address.
     """
 
-    def __init__(self, access: Access, logins: Logins | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        logins: Logins | None = None,
+        *,
+        provider: Provider | None = None,
+        public_url: str | None = None,
+    ) -> None:
         self.access = access
         self.logins = logins or Logins(access)
+        self.guests = None if provider is None else Guests(provider, access, self.logins)
+        self.public_url = public_url
         self.accounts = Accounts(access.people, access.trail, access.clock, access.forget)
 
 

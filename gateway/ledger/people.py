@@ -108,6 +108,9 @@ class SqlPeople:
     ) -> Account:
         """Change an account and return it as it now is.
 
+        The last admin of all tenants stays one, where it is a local account: a provider of identities, and
+        who sees to its groups, can let another in.
+
         Args:
             account_id: whose.
             change: makes the new account of the present one.
@@ -121,7 +124,7 @@ class SqlPeople:
         with speaking(self._engine), self._writer.begin() as connection:
             before = _found(connection, account_id)
             after = change(before)
-            if before.rules_all and not after.rules_all:
+            if before.issuer is None and before.rules_all and not after.rules_all:
                 _refuse_without_admin(connection, before)
             values = {key: value for key, value in _row(after).items() if key != "account_id"}
             connection.execute(
@@ -141,7 +144,7 @@ class SqlPeople:
         """
         with speaking(self._engine), self._writer.begin() as connection:
             account = _found(connection, account_id)
-            if account.rules_all:
+            if account.issuer is None and account.rules_all:
                 _refuse_without_admin(connection, account)
             for table in (sessions, tokens, accounts):
                 connection.execute(sa.delete(table).where(table.c.account_id == account_id))

@@ -19,6 +19,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from starlette.responses import Response
 
 from gateway.access.errors import LimitedError, LoginRefusedError, NotAllowedError
+from gateway.access.guests import Guests
+from gateway.access.oidc import PATIENCE
 from gateway.access.principal import Role
 from gateway.access.records import Deed
 from gateway.access.visits import visit_of
@@ -27,6 +29,7 @@ from gateway.api.logins import drop_cookie, set_cookie
 from gateway.api.parameters import InstantParameter
 from gateway.api.problems import ProblemError
 from gateway.console.language import catalogue_of, preferred
+from gateway.errors import OutsideError
 from rules.times import to_rfc3339
 
 router = APIRouter(include_in_schema=False)
@@ -34,6 +37,9 @@ router = APIRouter(include_in_schema=False)
 #: Bytes of a form; names and passwords are shorter.
 MOST_BYTES = 8_192
 HOME = "/"
+
+CALLBACK = "/login/oidc/callback"
+OIDC_COOKIE = "forewarn-oidc"
 
 _PAGE = """<!doctype html>
 <html lang="{{ language }}">
@@ -132,6 +138,70 @@ async def take_login(request: Request, desk: Desk) -> Response:
     return response
 
 
+@router.get("/login/oidc")
+async def start_oidc(
+    request: Request, desk: Desk, target: Annotated[str | None, Query(alias="next")] = None
+) -> Response:
+    """Send the browser to the provider of identities."""
+    guests = _guests(desk)
+    base = (desk.public_url or str(request.base_url)).rstrip("/")
+    try:
+        started = await guests.provider.start(redirect_uri=base + CALLBACK, target=own_path(target))
+    except OutsideError as error:
+        return await _provider_trouble(request, desk, target, error)
+    response = RedirectResponse(started.url, HTTPStatus.SEE_OTHER, headers={"Cache-Control": "no-store"})
+    response.set_cookie(
+        OIDC_COOKIE,
+        started.secret,
+        max_age=int(PATIENCE),
+        path=CALLBACK,
+        secure=desk.access.secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+@router.get(CALLBACK)
+async def finish_oidc(request: Request, desk: Desk) -> Response:
+    """Let in who comes back from the provider of identities."""
+    guests, access = _guests(desk), desk.access
+    secret = request.cookies.get(OIDC_COOKIE, "")
+    target: str | None = None
+    try:
+        identity, target = await guests.provider.finish(dict(request.query_params), secret)
+        found = await guests.log_in(
+            identity, address=access.address_of(request), cookie=request.cookies.get(access.cookie)
+        )
+    except LoginRefusedError as error:
+        return await login_form(request, desk, target=target, trouble=str(error), status=HTTPStatus.FORBIDDEN)
+    except OutsideError as error:
+        return await _provider_trouble(request, desk, target, error)
+    response = RedirectResponse(own_path(target), HTTPStatus.SEE_OTHER)
+    set_cookie(response, access, found.secret)
+    response.delete_cookie(OIDC_COOKIE, path=CALLBACK, secure=access.secure, httponly=True, samesite="lax")
+    return response
+
+
+def _guests(desk: AccessDesk) -> Guests:
+    if desk.guests is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "there is no provider of identities: `[access.oidc]`")
+    return desk.guests
+
+
+async def _provider_trouble(
+    request: Request, desk: AccessDesk, target: str | None, error: OutsideError
+) -> Response:
+    desk.access.events.log.error("oidc_failed", detail=str(error))
+    return await login_form(
+        request,
+        desk,
+        target=target,
+        trouble="Your organisation's login does not answer as it should; the gateway's log says why.",
+        status=HTTPStatus.BAD_GATEWAY,
+    )
+
+
 @router.post("/logout")
 async def log_out(desk: Desk, visitor: Visitor) -> Response:
     """Log out and show the way in."""
@@ -161,7 +231,7 @@ async def login_form(
     page = _TEMPLATE.render(
         t=t,
         language=language,
-        trouble=t(trouble).format(**values) if trouble else "",
+        trouble=t(trouble).format(**values) if values else t(trouble),
         first=first,
         next=own_path(target),
         name=name[:64],
@@ -234,4 +304,5 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _translated(language: str, text: str) -> str:
+    """Return a text in a language; these pages are not of the framework that `t` asks for theirs."""
     return catalogue_of(language).get(text, text)
