@@ -19,10 +19,12 @@ def test_the_document_in_docs_is_the_code_s():
 def test_it_holds_every_route():
     paths = json.loads(openapi_text())["paths"]
     device = "/api/v1/devices/{tenant}/{device_class}/{device}"
-    verbs = ["acknowledge", "assign", "comment", "dismiss", "confirm"]
+    verbs = ["acknowledge", "unacknowledge", "assign", "comment", "dismiss", "reopen", "confirm", "probe"]
+    verbs += ["remedy", "silence", "similar"]
     assert set(paths) == {
         "/api/v1/devices", device, f"{device}/telemetry", "/api/v1/cases", "/api/v1/cases/{case_id}",
         *(f"/api/v1/cases/{{case_id}}/{verb}" for verb in verbs),
+        "/api/v1/cases/counts", "/api/v1/cases/actions", "/api/v1/silences", "/api/v1/silences/{silence_id}",
         "/api/v1/orders", "/api/v1/orders/{order_id}", "/api/v1/orders/{order_id}/state",
         "/api/v1/orders/{order_id}/close", "/api/v1/rules", "/api/v1/rules/reload",
         *(f"/api/v1/orders/{{order_id}}/{paper}.{form}" for paper in ("paper", "repair-form")
