@@ -193,7 +193,7 @@ def test_a_fault_is_understood_tested_and_confirmed(house, reader):
     page.get_by_role("dialog", name="Comment").get_by_label("Remark").fill("<b>called</b> the owner")
     page.get_by_role("dialog", name="Comment").get_by_role("button", name="Comment").click()
     expect(page.locator(".ledger")).to_contain_text("<b>called</b> the owner")
-    page.get_by_label("Order", exact=True).select_option("oldest")
+    page.get_by_label("Sequence").select_option("oldest")
     expect(page.locator(".ledger li").last).to_contain_text("<b>called</b> the owner")
     assert page.url.endswith("?story=oldest")
 
