@@ -11,8 +11,7 @@ from diagnostics.case import Case, OrderStanding, Probe
 from diagnostics.decision import Reason
 from diagnostics.instruction import Instruction, RefusedError, Verb
 from diagnostics.journal import Journal
-from diagnostics.naming import derived
-from diagnostics.orders.changes import OrderChange, PartUsed
+from diagnostics.orders.changes import OrderChange, PartUsed, change_id_of
 from diagnostics.orders.diagnosis import evidence_section
 from diagnostics.orders.filling import Filled
 from diagnostics.orders.lifecycle import (
@@ -78,13 +77,16 @@ def change_order(
         ended_at = before.ended_at if before.ended_at is not None else at
         ended = after in ENDED_ORDER_STATES
         case.order = OrderStanding(
-            state=after, outcome=outcome if ended else None, ended_at=ended_at if ended else None
+            state=after,
+            outcome=outcome if ended else None,
+            ended_at=ended_at if ended else None,
+            repairer=before.repairer,
         )
     case.updated = max(case.updated, at)
     journal.cases[case.case_id] = case
     journal.changes.append(
         OrderChange(
-            change_id=derived("OC-", case.order_id, at, key),
+            change_id=change_id_of(case.order_id, at, key),
             order_id=case.order_id,
             at=at,
             who=who,

@@ -9,6 +9,8 @@ from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
 from diagnostics.silences import Silence, SilenceState
+from gateway.fleetfigures import FleetCounts
+from gateway.listing import Lists
 from rules.batch import Int32, ReadingBatch
 from rules.symbols import DeviceId, Symbols
 
@@ -353,28 +355,19 @@ class CaseCounts:
     acknowledged: dict[str, int]
 
 
-class Ledger(Protocol):
-    """Cases, orders, decisions, quarantine and devices. Calls block; the service runs them on a thread.
+class LedgerReads(Protocol):
+    """What people and other systems read of a ledger. Calls block; callers run them on threads.
 
-    A `device` filter is ``tenant/class/device``. Cursors are opaque to callers.
+    A `device` filter is ``tenant/class/device``; `tenants` are those of which anything is returned, None for
+    all. Cursors are opaque to callers.
     """
-
-    def commit(self, write: LedgerWrite) -> list[ServiceOrder]:
-        """Write all of it in one transaction and return the orders that are new.
-
-        Rows are keyed by what they are about: writing the same again changes nothing. An order whose fault
-        has an open order already is not written.
-
-        Raises:
-            StoreUnavailableError: nothing was written; the same call may be made again.
-        """
-        ...
 
     def devices(
         self,
         *,
         tenant: str | None = None,
         device_class: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[DeviceRecord]:
@@ -428,10 +421,6 @@ class Ledger(Protocol):
         """Return those of these cases that there are, in the same order."""
         ...
 
-    def open_cases(self) -> list[Case]:
-        """Return all cases that are not at their end, and those whose order is still open."""
-        ...
-
     def events(self, case_id: str) -> list[CaseEvent]:
         """Return a case's events in order of time."""
         ...
@@ -452,6 +441,7 @@ class Ledger(Protocol):
         state: str | None = None,
         tenant: str | None = None,
         device: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[ServiceOrder]:
@@ -472,13 +462,44 @@ class Ledger(Protocol):
         reason: str | None = None,
         topic: str | None = None,
         since: int | None = None,
+        within: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Quarantined]:
         """Return what could not be used, newest first.
 
-        `topic` is an MQTT filter. `since` is the earliest arrival, ms.
+        `topic` is an MQTT filter, and so are those of `within`, of which one has to take the row's topic.
+        `since` is the earliest arrival, ms.
         """
+        ...
+
+
+class Ledger(LedgerReads, Protocol):
+    """Cases, orders, decisions, quarantine and devices. Calls block; the service runs them on a thread."""
+
+    def commit(self, write: LedgerWrite) -> list[ServiceOrder]:
+        """Write all of it in one transaction and return the orders that are new.
+
+        Rows are keyed by what they are about: writing the same again changes nothing. An order whose fault
+        has an open order already is not written.
+
+        Raises:
+            StoreUnavailableError: nothing was written; the same call may be made again.
+        """
+        ...
+
+    @property
+    def lists(self) -> Lists:
+        """What answers the lists of orders and devices."""
+        ...
+
+    @property
+    def fleet(self) -> FleetCounts:
+        """What counts over the whole fleet."""
+        ...
+
+    def open_cases(self) -> list[Case]:
+        """Return all cases that are not at their end, and those whose order is still open."""
         ...
 
     def to_retry(self, limit: int) -> list[Quarantined]:
@@ -516,7 +537,7 @@ class Owed:
         payload: the order as JSON, as it was when the event happened.
         created: ms since 1970 UTC, when the event was committed.
         attempts: that failed so far.
-        ticket: what the target calls the order, where it has said so.
+        ticket: the target's, where it has opened one.
         overtaken: a later event of the same order has been delivered already.
     """
 
@@ -530,16 +551,33 @@ class Owed:
     payload: str
     created: int
     attempts: int = 0
-    ticket: str | None = None
+    ticket: "Ticket | None" = None
     overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A trouble ticket that a target opened for an order; `state` in the target's words, if it said so."""
+    """A trouble ticket that a target opened for an order.
+
+    Attributes:
+        id: the target's.
+        state: that it is in, in the target's words, if it said so.
+        followed: the last of these that the order has followed, or that followed from the order.
+    """
 
     id: str
     state: str | None = None
+    followed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketStanding:
+    """A ticket as it was last seen, beside its order; `changed` is when that was, ms."""
+
+    order_id: str
+    order_state: str
+    ticket: Ticket
+    changed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -608,8 +646,60 @@ class Outbox(Protocol):
         """Keep what became of attempts."""
         ...
 
+    def tickets_to_read(self, target: str, after: str, limit: int) -> list[TicketStanding]:
+        """Return tickets of orders after `after` that may still go on, in order, but for those under way."""
+        ...
+
+    def keep_ticket(self, target: str, order_id: str, ticket: Ticket, at: int) -> None:
+        """Keep how a ticket was found at `at` (ms); `followed` None leaves what it was."""
+        ...
+
+    def order_of_ticket(self, target: str, ticket_id: str) -> str | None:
+        """Return the order of a target's ticket, None where there is none."""
+        ...
+
     def close(self) -> None:
         """Release the files."""
+        ...
+
+
+class Deliveries(Protocol):
+    """What became of events that are owed to other systems, to look at and to try again. Calls block."""
+
+    def deliveries(
+        self,
+        *,
+        target: str | None = None,
+        state: DeliveryState | None = None,
+        order_id: str | None = None,
+        tenants: Collection[str] | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Delivery]:
+        """Return deliveries, the latest event first; `tenants` None is all of them.
+
+        Raises:
+            UserError: no page gave that cursor.
+        """
+        ...
+
+    def delivery(self, number: int, *, tenants: Collection[str] | None = None) -> Delivery | None:
+        """Return one delivery."""
+        ...
+
+    def retry(
+        self,
+        *,
+        numbers: Sequence[int] | None = None,
+        target: str | None = None,
+        order_id: str | None = None,
+        tenants: Collection[str] | None = None,
+    ) -> tuple[int, list[int]]:
+        """Let dead letters be tried again as if for the first time: those of numbers, target, order, tenants.
+
+        Returns:
+            how many will be, and the numbers that no dead letter has.
+        """
         ...
 
 

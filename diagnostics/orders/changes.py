@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from diagnostics.decision import Reason
+from diagnostics.naming import derived
 from diagnostics.orders.filling import Filled, filled_in, held
 from diagnostics.orders.lifecycle import Actor, OrderOutcome
 from diagnostics.orders.model import OrderEvidence, OrderState, ServiceOrder
@@ -16,6 +17,11 @@ class PartUsed(BaseModel):
 
     part: str = Field(min_length=1, max_length=100)
     quantity: int = Field(default=1, ge=1, le=1_000)
+
+
+def change_id_of(order_id: str, at: int, key: str) -> str:
+    """Return the id of a change: `key` tells changes of one order at one time (ms) apart."""
+    return derived("OC-", order_id, at, key)
 
 
 class OrderChange(BaseModel):
@@ -56,6 +62,10 @@ class OrderChange(BaseModel):
             return self
         filled = [item.model_copy(update={"before": held(order, item.field)}) for item in self.filled]
         return self.model_copy(update={"filled": filled})
+
+    def is_of(self, key: str) -> bool:
+        """Whether it is the change that was made with this key."""
+        return self.change_id == change_id_of(self.order_id, self.at, key)
 
     def applied(self, order: ServiceOrder) -> ServiceOrder:
         """Return the order as it is after this change; evidence and severity of one that is over stay."""

@@ -125,7 +125,7 @@ def _document(row: Delivery) -> dict[str, object]:
         "changed": to_rfc3339(row.changed),
         "attempts": owed.attempts,
         "due": to_rfc3339(row.due) if row.state == "waiting" else None,
-        "ticket": owed.ticket,
+        "ticket": None if owed.ticket is None else owed.ticket.id,
         "behind": row.behind,
         "detail": row.detail,
     }

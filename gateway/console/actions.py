@@ -74,7 +74,7 @@ class Actions:
                         component=case.component,
                         fault=case.fault,
                         who=self.who,
-                        instruction_id=_identifier(),
+                        instruction_id=instruction_id(),
                         note=note,
                         assignee=assignee,
                         action=action,
@@ -115,7 +115,7 @@ class Actions:
                 created_by=self.who,
             )
             word = SilenceWord(
-                verb="silence", instruction_id=_identifier(), who=self.who, silence=silence, note=note
+                verb="silence", instruction_id=instruction_id(), who=self.who, silence=silence, note=note
             )
             words.append(Word(said_at(case.tenant), word))
         return await self._tell(words)
@@ -141,5 +141,6 @@ class Actions:
             raise NotDoneError(str(error)) from None
 
 
-def _identifier() -> str:
+def instruction_id() -> str:
+    """Return what tells an instruction from all others."""
     return f"I-{uuid.uuid4().hex[:16]}"

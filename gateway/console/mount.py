@@ -9,24 +9,37 @@ from fastapi import FastAPI, Query, Request
 from nicegui import app as nicegui_app
 from nicegui import ui
 
+from gateway.access.visits import visit_of
 from gateway.api.callers import caller_of
 from gateway.api.queries import Queries
 from gateway.api.views import Health, Instructed
+from gateway.console.access_pages import register_access
+from gateway.console.fleetboard import Filters as FleetFilters
 from gateway.console.frame import Desk
 from gateway.console.language import LANGUAGES, TAGS, preferred, speak
 from gateway.console.pages.case import View as CaseView
 from gateway.console.pages.case import case_page
 from gateway.console.pages.cases import Filters as CaseFilters
 from gateway.console.pages.cases import cases_page
+from gateway.console.pages.dead_letters import GIVEN_UP, dead_letters_page
+from gateway.console.pages.dead_letters import Filters as LetterFilters
+from gateway.console.pages.device import View as DeviceView
 from gateway.console.pages.device import device_page
 from gateway.console.pages.devices import Filters as DeviceFilters
 from gateway.console.pages.devices import devices_page
+from gateway.console.pages.fleet import fleet_page
 from gateway.console.pages.missing import missing_page
 from gateway.console.pages.order import order_page
 from gateway.console.pages.orders import Filters as OrderFilters
 from gateway.console.pages.orders import orders_page
+from gateway.console.pages.pack import pack_page
 from gateway.console.pages.quarantine import Filters as QuarantineFilters
 from gateway.console.pages.quarantine import quarantine_page
+from gateway.console.pages.rule import rule_page
+from gateway.console.pages.rules import Filters as RuleFilters
+from gateway.console.pages.rules import rules_page
+from gateway.ports import Deliveries
+from gateway.rulebook import Rulebook
 from rules.symbols import DeviceId
 
 STATIC = Path(__file__).parent / "static"
@@ -51,7 +64,9 @@ def mount_console(app: FastAPI) -> None:
     assert isinstance(queries, Queries)
     desks = Desks(queries, health, app.state.instructed)
     nicegui_app.add_static_files("/console", STATIC, max_cache_age=0)
-    _register(desks)
+    _register(desks, app.state.deliveries)
+    _register_rules(desks, app.state.rulebook)
+    register_access(app, desks.here)
 
     async def missing() -> None:
         await missing_page(desks.here())
@@ -94,8 +109,9 @@ class Desks:
 
 
 def chosen_language(request: Request) -> str:
-    """Return what a reader chose in the console, else the best of what their browser asks for."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    """Return what a reader chose: in the console, else in their account, else in their browser."""
+    visit = visit_of(request)
+    chosen = request.cookies.get(LANGUAGE_COOKIE) or (visit and visit.language) or ""
     return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language"))
 
 
@@ -107,7 +123,7 @@ def _speak(language: str) -> None:
     client.page.language = TAGS[language]
 
 
-def _register(desks: Desks) -> None:
+def _register(desks: Desks, outbox: Deliveries | None) -> None:
     @ui.page("/", response_timeout=PATIENCE)
     @ui.page("/cases", response_timeout=PATIENCE)
     async def cases(
@@ -140,21 +156,74 @@ def _register(desks: Desks) -> None:
         await case_page(desks.here(), case_id, CaseView(over, story))
 
     @ui.page("/orders", response_timeout=PATIENCE)
-    async def orders(state: str = "open", find: str = "") -> None:
-        await orders_page(desks.here(), OrderFilters(state, find))
+    async def orders(
+        *,
+        state: str = "open",
+        due: str = "",
+        missing: str = "",
+        brand: str = "",
+        find: str = "",
+        page: str = "",
+    ) -> None:
+        filters = OrderFilters.of(state=state, due=due, missing=missing, brand=brand, find=find, page=page)
+        await orders_page(desks.here(), filters)
 
     @ui.page("/orders/{order_id}", response_timeout=PATIENCE)
     async def order(order_id: str) -> None:
-        await order_page(desks.here(), order_id)
+        await order_page(desks.here(), order_id, outbox)
 
     @ui.page("/devices", response_timeout=PATIENCE)
-    async def devices(device_class: Annotated[str, Query(alias="class")] = "", find: str = "") -> None:
-        await devices_page(desks.here(), DeviceFilters(device_class, find))
+    async def devices(
+        *,
+        device_class: Annotated[str, Query(alias="class")] = "",
+        state: str = "",
+        brand: str = "",
+        find: str = "",
+        page: str = "",
+    ) -> None:
+        filters = DeviceFilters.of(device_class=device_class, state=state, brand=brand, find=find, page=page)
+        await devices_page(desks.here(), filters)
 
     @ui.page("/devices/{tenant}/{device_class}/{device}", response_timeout=PATIENCE)
-    async def device(tenant: str, device_class: str, device: str, window: str = "6h") -> None:
-        await device_page(desks.here(), DeviceId(tenant, device_class, device), window)
+    async def device(
+        *,
+        tenant: str,
+        device_class: str,
+        device: str,
+        window: str = "",
+        start: Annotated[str, Query(alias="from")] = "",
+        end: Annotated[str, Query(alias="to")] = "",
+        tail: str = "",
+    ) -> None:
+        view = DeviceView.of(window=window, start=start, end=end, tail=tail)
+        await device_page(desks.here(), DeviceId(tenant, device_class, device), view)
+
+    @ui.page("/fleet", response_timeout=PATIENCE)
+    async def fleet(by: str = "", window: str = "", tenant: str = "") -> None:
+        await fleet_page(desks.here(), FleetFilters.of(by=by, window=window, tenant=tenant))
+
+    @ui.page("/dead-letters", response_timeout=PATIENCE)
+    async def dead_letters(state: str = GIVEN_UP, target: str = "", order: str = "") -> None:
+        await dead_letters_page(desks.here(), LetterFilters(state, target, order), outbox)
 
     @ui.page("/quarantine", response_timeout=PATIENCE)
     async def quarantine(reason: str = "", topic: str = "", since: str = "") -> None:
         await quarantine_page(desks.here(), QuarantineFilters(reason, topic, since))
+
+
+def _register_rules(desks: Desks, book: Rulebook | None) -> None:
+    @ui.page("/rules", response_timeout=PATIENCE)
+    async def rules(find: str = "") -> None:
+        await rules_page(desks.here(), book, RuleFilters(find))
+
+    @ui.page("/rules/{rule_id}", response_timeout=PATIENCE)
+    async def rule(rule_id: str) -> None:
+        await rule_page(desks.here(), book, rule_id)
+
+    @ui.page("/packs", response_timeout=PATIENCE)
+    async def new_pack(copied: Annotated[str, Query(alias="copy")] = "") -> None:
+        await pack_page(desks.here(), book, None, copied)
+
+    @ui.page("/packs/{name}", response_timeout=PATIENCE)
+    async def pack(name: str) -> None:
+        await pack_page(desks.here(), book, name)

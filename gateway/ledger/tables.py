@@ -181,9 +181,11 @@ deliveries = sa.Table(
     sa.Index("deliveries_due", "target", "state", "due"),
     sa.Index("deliveries_of_order", "target", "order_id", "event"),
     sa.Index("deliveries_of_event", "event"),
+    sa.Index("deliveries_of_state", "state", "number"),
 )
 
-#: Trouble tickets that targets opened for orders, and the state in which they last said they were.
+#: Trouble tickets that targets opened for orders, the state in which they last said they were, and the last
+#: of these that the order has followed, or that followed from the order.
 tickets = sa.Table(
     "tickets",
     metadata,
@@ -192,6 +194,8 @@ tickets = sa.Table(
     sa.Column("ticket_id", sa.Text, nullable=False),
     sa.Column("state", sa.Text),
     sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Column("followed", sa.Text),
+    sa.Index("tickets_by_id", "target", "ticket_id"),
 )
 
 quarantine = sa.Table(
@@ -220,4 +224,17 @@ counters = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+#: Answers to requests that carried an ``Idempotency-Key``, given again to whoever sends the same again.
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("headers", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Index("answers_by_age", "at"),
 )

@@ -169,8 +169,14 @@ def write_order_changes(connection: sa.Connection, changes: Sequence[OrderChange
             continue  # of a gateway that this one knows nothing of; two open ones there must not be
         if changed["document"] != document:
             connection.execute(sa.update(orders).where(orders.c.order_id == order.order_id).values(changed))
-            kind = CLOSED if not order.is_open and change.after != change.before else UPDATED
-            _owe(connection, kind, changed, now, of=change.change_id)
+            _owe(connection, _kind(before, order), changed, now, of=change.change_id)
+
+
+def _kind(before: ServiceOrder, after: ServiceOrder) -> str:
+    """Return what a change of an order is to other systems: between `opened` and `closed` it is open."""
+    if before.is_open == after.is_open:
+        return UPDATED
+    return OPENED if after.is_open else CLOSED
 
 
 def _has_open_order(connection: sa.Connection, order: dict[str, object]) -> bool:
