@@ -21,6 +21,8 @@ from gateway.console.pages.orders import Filters as OrderFilters
 from gateway.console.pages.orders import orders_page
 from gateway.console.pages.quarantine import Filters as QuarantineFilters
 from gateway.console.pages.quarantine import quarantine_page
+from gateway.console.pages.silences import Filters as SilenceFilters
+from gateway.console.pages.silences import silences_page
 from rules.symbols import DeviceId
 
 STATIC = Path(__file__).parent / "static"
@@ -81,6 +83,10 @@ def _register(desk: Desk) -> None:
     @ui.page("/devices/{tenant}/{device_class}/{device}", response_timeout=PATIENCE)
     async def device(tenant: str, device_class: str, device: str, window: str = "6h") -> None:
         await device_page(desk, DeviceId(tenant, device_class, device), window)
+
+    @ui.page("/silences", response_timeout=PATIENCE)
+    async def silences(state: str = "active", tenant: str = "") -> None:
+        await silences_page(desk, SilenceFilters(state, tenant))
 
     @ui.page("/quarantine", response_timeout=PATIENCE)
     async def quarantine(reason: str = "", topic: str = "", since: str = "") -> None:
