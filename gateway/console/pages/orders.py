@@ -76,12 +76,12 @@ def _columns() -> tuple[dict[str, str], ...]:
     return (
         column("severity", t("Severity")),
         column("fault", t("Fault"), "wide"),
+        column("resolve_by", t("Resolve by"), "number"),
         column("device", t("Device")),
         column("state", t("State")),
         column("site", t("Where"), "wide"),
         column("payer", t("Who pays")),
         column("missing", t("Missing"), "number"),
-        column("resolve_by", t("Resolve by"), "number"),
         column("opened", t("Opened"), "number"),
     )
 
