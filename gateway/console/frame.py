@@ -163,7 +163,7 @@ def _account(caller: Principal, active: Section) -> None:
     opener.props("popovertarget=account aria-haspopup=true")
     opener.props["aria-label"] = t("{name}: account, theme, language", name=caller.name)
     with opener:
-        text("span", caller.name[:1].upper(), "initial").props["aria-hidden"] = "true"
+        box("span", "initial").props["data-initial"] = caller.name[:1].upper()
         text("span", caller.name, "who")
     with box("div", "menu").props("id=account popover=auto"):
         with box("p", "whoami"):

@@ -15,6 +15,7 @@ from gateway.api.views import Health, Instructed
 from gateway.console.fleetboard import Filters as FleetFilters
 from gateway.console.frame import Desk
 from gateway.console.language import LANGUAGES, TAGS, preferred, speak
+from gateway.console.pages.case import View as CaseView
 from gateway.console.pages.case import case_page
 from gateway.console.pages.cases import Filters as CaseFilters
 from gateway.console.pages.cases import cases_page
@@ -71,6 +72,8 @@ def mount_console(app: FastAPI) -> None:
         show_welcome_message=False,
         reconnect_timeout=10.0,
     )
+    # Pages load nothing later that somebody waits for; the framework's bar would say so without a name.
+    nicegui_app.config.quasar_config["loadingBar"]["skipHijack"] = True
 
 
 class Desks:
@@ -139,8 +142,8 @@ def _register(desks: Desks, outbox: Deliveries | None) -> None:
         await cases_page(desks.here(), filters)
 
     @ui.page("/cases/{case_id}", response_timeout=PATIENCE)
-    async def case(case_id: str) -> None:
-        await case_page(desks.here(), case_id)
+    async def case(case_id: str, over: str = "", story: str = "") -> None:
+        await case_page(desks.here(), case_id, CaseView(over, story))
 
     @ui.page("/orders", response_timeout=PATIENCE)
     async def orders(

@@ -8,7 +8,7 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
-from gateway.console.language import t
+from gateway.console.language import msg, t
 
 
 class Cell(TypedDict, total=False):
@@ -150,7 +150,7 @@ def mark(severity: str, *, words: bool = True) -> None:
     """Show a severity by shape, colour and word."""
     box("span", f"mark {severity}").props["aria-hidden"] = "true"
     if words:
-        text("span", severity)
+        text("span", t({"critical": msg("critical"), "major": msg("major"), "minor": msg("minor")}[severity]))
 
 
 def section(title: str, css: str = "") -> Element:

@@ -1,7 +1,7 @@
 """Plain words for people: reasons and states; those of values and names are `gateway.plainwords`'s."""
 
 from diagnostics.case import Case, CaseState
-from diagnostics.decision import Reason
+from diagnostics.decision import Reason, Scalar
 from diagnostics.orders.translations import ENGLISH
 from diagnostics.orders.translations import catalogue_of as fault_texts
 from gateway.console.language import language, msg, t
@@ -12,9 +12,11 @@ from gateway.plainwords import (
     signal_words,
     unit_of,
     upper_first,
-    value_words,
     words_of,
 )
+from gateway.plainwords import value_words as english_value_words
+from gateway.plainwords import with_unit as english_with_unit
+from rules.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
 #: The pages take all their words from here.
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "action_words",
     "case_state_words",
     "class_words",
+    "duration_words",
     "fact_words",
     "fault_title",
     "number_words",
@@ -38,6 +41,7 @@ __all__ = [
     "upper_first",
     "value_words",
     "why_words",
+    "with_unit",
     "words_of",
 ]
 
@@ -171,6 +175,35 @@ def fault_title(title: str) -> str:
     """Return the title of a fault in the language of the page, as the fault catalogue has it."""
     spoken = language()
     return title if spoken == ENGLISH else fault_texts(spoken).get(title, title)
+
+
+#: What stands for values that are no numbers.
+VALUES = {"unknown": msg("unknown"), "yes": msg("yes"), "no": msg("no")}
+
+
+def value_words(value: Scalar) -> str:
+    """Return a value without its unit, in the language of the page; an unknown one says so."""
+    words = english_value_words(value)
+    return words if isinstance(value, str) else t(VALUES.get(words, words))
+
+
+def with_unit(value: Scalar, unit: str) -> str:
+    """Return a value with its unit, where it is a number."""
+    if value is None or isinstance(value, bool):
+        return value_words(value)
+    return english_with_unit(value, unit)
+
+
+def duration_words(ms: int) -> str:
+    """Return a length of time in its largest whole unit, as short as it is written beside numbers.
+
+    >>> duration_words(600_000), duration_words(5_400_000), duration_words(7_200_000)
+    ('10 min', '90 min', '2 h')
+    """
+    for unit, length in ((msg("d"), DAY_MS), (msg("h"), HOUR_MS), (msg("min"), MINUTE_MS)):
+        if ms >= length and ms % length == 0:
+            return f"{ms // length} {t(unit)}"
+    return f"{ms / SECOND_MS:g} {t(msg('s'))}"
 
 
 def why_words(case: Case) -> str:

@@ -1,5 +1,6 @@
 """The queue: open cases by urgency and age, why each waits, and what is done with many of them at once."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -122,6 +123,7 @@ class Choice:
 async def cases_page(desk: Desk, filters: Filters) -> None:
     """Build the queue."""
     chosen = Choice(filters)
+    brands = sorted((await asyncio.to_thread(desk.queries.count_cases)).tenant)
     async with frame(desk, "cases", t("Queue"), style="queue") as live:
         with box("div", "head"):
             text("h1", t("Queue"))
@@ -129,9 +131,8 @@ async def cases_page(desk: Desk, filters: Filters) -> None:
                 box("p", "summary"), lambda answer: _draw_summary(answer, chosen.filters)
             )
             box("div", "spread")
-            brands: Region[tuple[str, ...]] = Region(
-                box("div", "filters"), lambda names: _filter_bar(chosen, live, names)
-            )
+            with box("div", "filters"):
+                _filter_bar(chosen, live, brands)
         with box("div", "above"):
             views = Region(box("nav", "views").props(_label(t("Views"))), _draw_views)
             box("div", "spread")
@@ -156,7 +157,6 @@ async def cases_page(desk: Desk, filters: Filters) -> None:
             return Answer(page, counts, desk.totals(), frozenset(bar.leaving))
 
         def show(answer: Answer) -> None:
-            brands.show(_brands(chosen.filters, answer))
             summary.show(answer)
             views.show(chosen.filters)
             pager.show((answer.page.next, answer.counts.total, len(answer.page.items), chosen.filters))
@@ -267,12 +267,6 @@ def _empty(answer: Answer, filters: Filters) -> str:
     return f"{none} {watched}"
 
 
-def _brands(filters: Filters, answer: Answer) -> tuple[str, ...]:
-    """Return the brands to choose from; none while all cases are of one."""
-    found = sorted({*answer.counts.tenant, filters.brand} - {""})
-    return tuple(found) if len(found) > 1 or filters.brand else ()
-
-
 def _filter_bar(chosen: Choice, live: Live, brands: Sequence[str]) -> None:
     filters = chosen.filters
 
@@ -289,7 +283,7 @@ def _filter_bar(chosen: Choice, live: Live, brands: Sequence[str]) -> None:
     choice(t("State"), states, filters.state, setter("state"))
     severities = [every, *((severity, severity_words(severity)) for severity in reversed(SEVERITIES))]
     choice(t("Severity"), severities, filters.severity, setter("severity"))
-    if brands:
+    if len(brands) > 1 or filters.brand:
         choice(t("Brand"), [every, *((name, name) for name in brands)], filters.brand, setter("brand"))
     classes = [every, *((name, class_words(name)) for name in CLASSES)]
     choice(t("Class"), classes, filters.device_class, setter("device_class"))
