@@ -92,7 +92,7 @@ def test_only_charts_in_sight_are_fed(served, page):
 
 
 def test_a_new_reading_shows_in_the_chart_and_in_the_tail_until_it_is_paused(served, page):
-    at = NOW + 10 * MINUTE_MS
+    at = NOW + 3 * MINUTE_MS
     opened(page, f"/devices/{FRIDGE}")
     figure = chart(page, "Temperature of the fridge compartment")
     tail = page.locator(".tail")

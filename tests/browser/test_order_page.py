@@ -92,7 +92,7 @@ def test_an_order_is_acknowledged_by_key_and_closed_with_the_parts_that_were_use
     expect(page.locator(".title .chip")).to_have_text("acknowledged")
     expect(watching.locator(".title .chip")).to_have_text("acknowledged")
     page.get_by_role("button", name="Held…").click()
-    page.get_by_label("Why").fill("the owner is away")
+    page.get_by_role("textbox", name="Why").fill("the owner is away")
     page.locator("dialog[open]").get_by_role("button", name="Set").click()
     expect(page.locator(".title .chip")).to_have_text("held")
     page.get_by_role("button", name="Close…").click()
