@@ -107,11 +107,13 @@ class OrderStanding(BaseModel):
     Attributes:
         outcome: what it was closed with.
         ended_at: when it was over, ms; None while it is open.
+        repairer: whose it is, as the registry names it; None when none was found.
     """
 
     state: OrderState = OrderState.SUBMITTED
     outcome: OrderOutcome | None = None
     ended_at: int | None = None
+    repairer: str | None = None
 
     @property
     def is_open(self) -> bool:

@@ -236,10 +236,10 @@ class CaseBook:
         verdicts, self.journal.verdicts = self.journal.verdicts, []
         return verdicts
 
-    def open_order(self, verdict: Verdict, order_id: str, text: str) -> None:
-        """Note that a case opened an order."""
+    def open_order(self, verdict: Verdict, order_id: str, text: str, repairer: str | None = None) -> None:
+        """Note that a case opened an order, and for which repairer."""
         case = verdict.case
-        case.order_id, case.order = order_id, OrderStanding()
+        case.order_id, case.order = order_id, OrderStanding(repairer=repairer)
         case.reason = Reason.CONFIRMED
         self.journal.decide(
             case,

@@ -77,7 +77,10 @@ def change_order(
         ended_at = before.ended_at if before.ended_at is not None else at
         ended = after in ENDED_ORDER_STATES
         case.order = OrderStanding(
-            state=after, outcome=outcome if ended else None, ended_at=ended_at if ended else None
+            state=after,
+            outcome=outcome if ended else None,
+            ended_at=ended_at if ended else None,
+            repairer=before.repairer,
         )
     case.updated = max(case.updated, at)
     journal.cases[case.case_id] = case

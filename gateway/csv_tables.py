@@ -31,6 +31,8 @@ _KIND = re.compile(r"[a-z][a-z0-9_]*")
 _TARIFF = re.compile(r"\d{4}[. ]?\d{2}([. ]?\d{2}){0,3}")  # HS of 6 digits, national ones of up to 12
 _POSTAL_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]{0,11}")
 _AREA = re.compile(r"(?:([A-Z]{2}):)?(?:([A-Z0-9]{0,10}\*)|([A-Z0-9]{1,10})(?:-([A-Z0-9]{1,10}))?)")
+_REGION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")  # the shape of ISO 3166-2
+_RESIDENCE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -61,6 +63,11 @@ class Row:
         self._cells = cells
         self._problems = problems
         self.good = True  #: no cell of it was wrong so far
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """Its cells by column, without the space around them."""
+        return self._cells
 
     @property
     def line(self) -> str:
@@ -135,6 +142,14 @@ class Row:
     def country(self, column: str) -> str | None:
         """Return a country."""
         return self._checked(column, COUNTRIES.__contains__, "a country by ISO 3166 such as DE or GB")
+
+    def region(self, column: str) -> str | None:
+        """Return a region of a country."""
+        return self._checked(column, _REGION.fullmatch, "a region by ISO 3166-2 such as DE-BY")
+
+    def residence(self, column: str) -> str | None:
+        """Return where personal data is kept."""
+        return self._checked(column, _RESIDENCE.fullmatch, "a region of data such as eu")
 
     def postal_code(self, column: str) -> str | None:
         """Return a postal code."""

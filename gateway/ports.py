@@ -355,28 +355,19 @@ class CaseCounts:
     acknowledged: dict[str, int]
 
 
-class Ledger(Protocol):
-    """Cases, orders, decisions, quarantine and devices. Calls block; the service runs them on a thread.
+class LedgerReads(Protocol):
+    """What people and other systems read of a ledger. Calls block; callers run them on threads.
 
-    A `device` filter is ``tenant/class/device``. Cursors are opaque to callers.
+    A `device` filter is ``tenant/class/device``; `tenants` are those of which anything is returned, None for
+    all. Cursors are opaque to callers.
     """
-
-    def commit(self, write: LedgerWrite) -> list[ServiceOrder]:
-        """Write all of it in one transaction and return the orders that are new.
-
-        Rows are keyed by what they are about: writing the same again changes nothing. An order whose fault
-        has an open order already is not written.
-
-        Raises:
-            StoreUnavailableError: nothing was written; the same call may be made again.
-        """
-        ...
 
     def devices(
         self,
         *,
         tenant: str | None = None,
         device_class: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[DeviceRecord]:
@@ -430,10 +421,6 @@ class Ledger(Protocol):
         """Return those of these cases that there are, in the same order."""
         ...
 
-    def open_cases(self) -> list[Case]:
-        """Return all cases that are not at their end, and those whose order is still open."""
-        ...
-
     def events(self, case_id: str) -> list[CaseEvent]:
         """Return a case's events in order of time."""
         ...
@@ -454,6 +441,7 @@ class Ledger(Protocol):
         state: str | None = None,
         tenant: str | None = None,
         device: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[ServiceOrder]:
@@ -474,12 +462,29 @@ class Ledger(Protocol):
         reason: str | None = None,
         topic: str | None = None,
         since: int | None = None,
+        within: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Quarantined]:
         """Return what could not be used, newest first.
 
-        `topic` is an MQTT filter. `since` is the earliest arrival, ms.
+        `topic` is an MQTT filter, and so are those of `within`, of which one has to take the row's topic.
+        `since` is the earliest arrival, ms.
+        """
+        ...
+
+
+class Ledger(LedgerReads, Protocol):
+    """Cases, orders, decisions, quarantine and devices. Calls block; the service runs them on a thread."""
+
+    def commit(self, write: LedgerWrite) -> list[ServiceOrder]:
+        """Write all of it in one transaction and return the orders that are new.
+
+        Rows are keyed by what they are about: writing the same again changes nothing. An order whose fault
+        has an open order already is not written.
+
+        Raises:
+            StoreUnavailableError: nothing was written; the same call may be made again.
         """
         ...
 
@@ -491,6 +496,10 @@ class Ledger(Protocol):
     @property
     def fleet(self) -> FleetCounts:
         """What counts over the whole fleet."""
+        ...
+
+    def open_cases(self) -> list[Case]:
+        """Return all cases that are not at their end, and those whose order is still open."""
         ...
 
     def to_retry(self, limit: int) -> list[Quarantined]:

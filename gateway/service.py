@@ -35,6 +35,7 @@ from gateway.wire.decoder import Decoder
 from rules.batch import Bool
 from rules.loader import PackError, RuleSet
 from rules.symbols import Symbols
+from rules.tally import RuleTally
 
 T = TypeVar("T")
 
@@ -78,10 +79,16 @@ class _Told(NamedTuple):
     done: "asyncio.Future[list[str | None]]"
 
 
+class _Count(NamedTuple):
+    """Somebody who wants to know where the rules stand, waiting for a turn between two batches."""
+
+    done: "asyncio.Future[list[RuleTally]]"
+
+
 class Service:
     """Runs the journey of messages until it is stopped.
 
-    Fulfils `gateway.api.views.Health`, `Reloads` and `Instructed`.
+    Fulfils `gateway.api.views.Health`, `Reloads`, `Instructed` and `Tallies`.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -94,7 +101,7 @@ class Service:
         self._deaf_since: int | None = None  # when messages ceased to be received
         self._gaps: list[tuple[int, int]] = []  # (when they began again, length) not yet taken into account
         self._commands: set[asyncio.Task[None]] = set()
-        self._turns: asyncio.Queue[_Swap | _Told] = asyncio.Queue()
+        self._turns: asyncio.Queue[_Swap | _Told | _Count] = asyncio.Queue()
         self._reloading = asyncio.Lock()
         self._ended = False
         self.on_rules: list[Callable[[RuleSet], None]] = []  # are told of other rules once they are in force
@@ -191,12 +198,32 @@ class Service:
             if not turn.done.done():
                 turn.done.set_exception(OutsideError("the gateway is ending"))
 
-    async def _take(self, turn: _Swap | _Told, stop: asyncio.Event) -> None:
+    async def _take(self, turn: _Swap | _Told | _Count, stop: asyncio.Event) -> None:
         """Do between two batches what waits for it."""
-        if isinstance(turn, _Swap):
-            await self._swap(turn, stop)
-        else:
-            await self._follow(turn, stop)
+        match turn:
+            case _Swap():
+                await self._swap(turn, stop)
+            case _Told():
+                await self._follow(turn, stop)
+            case _Count():
+                tallies = await asyncio.to_thread(self._pipeline.tally)
+                if not turn.done.done():
+                    turn.done.set_result(tallies)
+
+    async def tally(self) -> list[RuleTally]:
+        """Return in how many lanes each rule stands where, counted between two batches.
+
+        Raises:
+            OutsideError: the gateway is not at work yet, or no more.
+        """
+        self._require_work()
+        done: asyncio.Future[list[RuleTally]] = asyncio.get_running_loop().create_future()
+        self._turns.put_nowait(_Count(done))
+        return await done
+
+    def _require_work(self) -> None:
+        if not self._recovered or self._ended:
+            raise OutsideError("the gateway is ending" if self._ended else self.ready()[1])
 
     # People
 
@@ -209,8 +236,7 @@ class Service:
         Raises:
             OutsideError: the gateway is not at work yet, or no more.
         """
-        if not self._recovered or self._ended:
-            raise OutsideError("the gateway is ending" if self._ended else self.ready()[1])
+        self._require_work()
         done: asyncio.Future[list[str | None]] = asyncio.get_running_loop().create_future()
         self._turns.put_nowait(_Told(words, done))
         return await done

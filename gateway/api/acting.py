@@ -2,7 +2,8 @@
 
 An answer comes once it is kept. The same request again, with the same ``Idempotency-Key`` or not, leaves
 things as they are: a state that is reached already is not reached twice, the same comment of the same person
-is one comment.
+is one comment. The key gives the instruction its identifier, so that this holds also where the gateway was
+killed before the answer to it was kept (gateway/api/repeating.py).
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from diagnostics.orders.filling import Filled, JsonValue, NotFillableError, chec
 from diagnostics.orders.lifecycle import OrderOutcome
 from diagnostics.orders.model import ServiceOrder
 from gateway.api.casefile import CaseFileDocument
-from gateway.api.desk import ANSWERS, Acts, Body, Desk, Name, Said, Text
+from gateway.api.desk import ACTS, ANSWERS, Acts, Body, Desk, Name, Said, Text
 from gateway.api.orderfile import OrderFileDocument
 from gateway.api.problems import ProblemError
 
@@ -106,47 +107,49 @@ async def answer_case(desk: Desk, case_id: str) -> CaseFileDocument:
 
 
 async def _on_case(desk: Desk, case_id: str, verb: Verb, body: Body) -> CaseFileDocument:
-    await desk.say(await asyncio.to_thread(desk.case, case_id), verb, body)
-    return await answer_case(desk, case_id)
+    async with desk.turn(case_id, lambda: CaseFileDocument.read(desk.reads, case_id)):
+        await desk.say(await asyncio.to_thread(desk.case, case_id), verb, body)
+        document = await answer_case(desk, case_id)
+    return desk.told(document)
 
 
-@router.post("/cases/{case_id}/acknowledge", tags=["cases"])
+@router.post("/cases/{case_id}/acknowledge", tags=["cases"], dependencies=[ACTS])
 async def acknowledge_case(desk: Acts, case_id: str, body: NoteBody | None = None) -> CaseFileDocument:
     """Say that you have seen an open case; the first who says so stays."""
     return await _on_case(desk, case_id, Verb.ACKNOWLEDGE, body or NoteBody())
 
 
-@router.post("/cases/{case_id}/unacknowledge", tags=["cases"])
+@router.post("/cases/{case_id}/unacknowledge", tags=["cases"], dependencies=[ACTS])
 async def unacknowledge_case(desk: Acts, case_id: str, body: NoteBody | None = None) -> CaseFileDocument:
     """Take back that an open case was seen."""
     return await _on_case(desk, case_id, Verb.UNACKNOWLEDGE, body or NoteBody())
 
 
-@router.post("/cases/{case_id}/assign", tags=["cases"])
+@router.post("/cases/{case_id}/assign", tags=["cases"], dependencies=[ACTS])
 async def assign_case(desk: Acts, case_id: str, body: AssignBody) -> CaseFileDocument:
     """Give an open case to somebody who looks after it."""
     return await _on_case(desk, case_id, Verb.ASSIGN, body)
 
 
-@router.post("/cases/{case_id}/comment", tags=["cases"])
+@router.post("/cases/{case_id}/comment", tags=["cases"], dependencies=[ACTS])
 async def comment_case(desk: Acts, case_id: str, body: CommentBody) -> CaseFileDocument:
     """Add a remark to the ledger of a case."""
     return await _on_case(desk, case_id, Verb.COMMENT, body)
 
 
-@router.post("/cases/{case_id}/dismiss", tags=["cases"])
+@router.post("/cases/{case_id}/dismiss", tags=["cases"], dependencies=[ACTS])
 async def dismiss_case(desk: Acts, case_id: str, body: DismissBody) -> CaseFileDocument:
     """End an open case in which there is no fault; no order is opened, and one that is open is cancelled."""
     return await _on_case(desk, case_id, Verb.DISMISS, body)
 
 
-@router.post("/cases/{case_id}/reopen", tags=["cases"])
+@router.post("/cases/{case_id}/reopen", tags=["cases"], dependencies=[ACTS])
 async def reopen_case(desk: Acts, case_id: str, body: NoteBody | None = None) -> CaseFileDocument:
     """Take back within a day that a case was dismissed: it goes on where it stood, and so does its order."""
     return await _on_case(desk, case_id, Verb.REOPEN, body or NoteBody())
 
 
-@router.post("/cases/{case_id}/confirm", tags=["cases"])
+@router.post("/cases/{case_id}/confirm", tags=["cases"], dependencies=[ACTS])
 async def confirm_case(desk: Acts, case_id: str, body: NoteBody | None = None) -> CaseFileDocument:
     """Confirm an open case: an order is opened, also where a policy or a silence held it, or opened again.
 
@@ -155,13 +158,13 @@ async def confirm_case(desk: Acts, case_id: str, body: NoteBody | None = None) -
     return await _on_case(desk, case_id, Verb.CONFIRM, body or NoteBody())
 
 
-@router.post("/cases/{case_id}/probe", tags=["cases"])
+@router.post("/cases/{case_id}/probe", tags=["cases"], dependencies=[ACTS])
 async def probe_case(desk: Acts, case_id: str, body: AskBody) -> CaseFileDocument:
     """Ask the device for a self test now. Its answer stands in `probes` of the case and goes to the rules."""
     return await _on_case(desk, case_id, Verb.PROBE, body)
 
 
-@router.post("/cases/{case_id}/remedy", tags=["cases"])
+@router.post("/cases/{case_id}/remedy", tags=["cases"], dependencies=[ACTS])
 async def remedy_case(desk: Acts, case_id: str, body: AskBody) -> CaseFileDocument:
     """Tell the device to try a remedy now. Whether the fault is gone then is for the rules to say."""
     return await _on_case(desk, case_id, Verb.REMEDY, body)
@@ -169,10 +172,11 @@ async def remedy_case(desk: Acts, case_id: str, body: AskBody) -> CaseFileDocume
 
 async def _on_order(desk: Desk, order_id: str, verb: Verb, body: Body) -> OrderFileDocument:
     order = await _order(desk, order_id)
-    await desk.say(await asyncio.to_thread(desk.case, order.case_id), verb, body)
-    document = await asyncio.to_thread(OrderFileDocument.read, desk.reads, order_id)
+    async with desk.turn(order_id, lambda: OrderFileDocument.read(desk.reads, order_id)):
+        await desk.say(await asyncio.to_thread(desk.case, order.case_id), verb, body)
+        document = await asyncio.to_thread(OrderFileDocument.read, desk.reads, order_id)
     assert document is not None
-    return document
+    return desk.told(document)
 
 
 async def _order(desk: Desk, order_id: str) -> ServiceOrder:
@@ -182,7 +186,7 @@ async def _order(desk: Desk, order_id: str) -> ServiceOrder:
     return order
 
 
-@router.patch("/orders/{order_id}", tags=["orders"])
+@router.patch("/orders/{order_id}", tags=["orders"], dependencies=[ACTS])
 async def fill_order(desk: Acts, order_id: str, body: FillBody) -> OrderFileDocument:
     """Fill in fields of an open order: what stands in `missing`, or what is wrong.
 
@@ -203,13 +207,13 @@ async def fill_order(desk: Acts, order_id: str, body: FillBody) -> OrderFileDocu
     return await _on_order(desk, order_id, Verb.FILL, _FilledBody(note=body.note, filled=filled))
 
 
-@router.post("/orders/{order_id}/state", tags=["orders"])
+@router.post("/orders/{order_id}/state", tags=["orders"], dependencies=[ACTS])
 async def set_order_state(desk: Acts, order_id: str, body: StateBody) -> OrderFileDocument:
     """Bring an order to a state, as a repairer's system does; docs/orders.md draws which are possible."""
     return await _on_order(desk, order_id, Verb.STATE, body)
 
 
-@router.post("/orders/{order_id}/close", tags=["orders"])
+@router.post("/orders/{order_id}/close", tags=["orders"], dependencies=[ACTS])
 async def close_order(desk: Acts, order_id: str, body: CloseBody) -> OrderFileDocument:
     """Close an order with what it came to; `cancelled` cancels it."""
     return await _on_order(desk, order_id, Verb.CLOSE, body)

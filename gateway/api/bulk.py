@@ -7,8 +7,9 @@ from fastapi import APIRouter
 from pydantic import Field, StringConstraints, model_validator
 
 from diagnostics.instruction import Verb
+from gateway.access.principal import Role
 from gateway.api.acting import AssignBody, NoteBody
-from gateway.api.desk import ANSWERS, Acts, Body, Name, Text
+from gateway.api.desk import ACTS, ANSWERS, Acts, Body, Name, Text
 from gateway.api.documents import Document
 
 router = APIRouter(prefix="/api/v1", responses=ANSWERS)
@@ -51,7 +52,7 @@ class BulkDocument(Document):
     items: list[DoneDocument]
 
 
-@router.post("/cases/actions", tags=["cases"])
+@router.post("/cases/actions", tags=["cases"], dependencies=[ACTS])
 async def act_on_cases(desk: Acts, body: BulkBody) -> BulkDocument:
     """Do the same with up to 500 cases. What can be done is, whatever becomes of the others."""
     ids = list(dict.fromkeys(body.case_ids))
@@ -62,8 +63,14 @@ async def act_on_cases(desk: Acts, body: BulkBody) -> BulkDocument:
         if verb is Verb.ASSIGN
         else NoteBody(note=body.note)
     )
-    refusals = await desk.tell([desk.word(case, verb, said) for case in cases.values()]) if cases else []
-    why = dict(zip(cases, refusals, strict=True))
+    mine = {case.case_id: case for case in cases.values() if desk.caller.may(Role.ENGINEER, case.tenant)}
+    why: dict[str, str | None] = {
+        case.case_id: f"{desk.caller.name} is no engineer in the tenant {case.tenant}"
+        for case in cases.values()
+        if case.case_id not in mine
+    }
+    refusals = await desk.tell([desk.word(case, verb, said) for case in mine.values()]) if mine else []
+    why |= dict(zip(mine, refusals, strict=True))
     items = [
         DoneDocument(case_id=case_id, result="unknown", why=f"there is no case {case_id}")
         if case_id not in cases

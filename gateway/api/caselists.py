@@ -3,13 +3,13 @@
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 
 from gateway.api.casefile import CaseCountsDocument, SimilarCaseDocument, SimilarCasesDocument
 from gateway.api.documents import CaseDocument, PageDocument
 from gateway.api.parameters import Cursor, Limit
 from gateway.api.problems import Problem, ProblemError
-from gateway.api.queries import Queries
+from gateway.api.routes import LOOKS, Reads
 from gateway.ports import CaseFilters
 
 router = APIRouter(
@@ -19,12 +19,6 @@ router = APIRouter(
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: {"description": "There is no such case", "model": Problem}
 }
-
-
-def _queries(request: Request) -> Queries:
-    queries = request.app.state.queries
-    assert isinstance(queries, Queries)
-    return queries
 
 
 def _filters(
@@ -63,11 +57,10 @@ def _filters(
     )
 
 
-Reads = Annotated[Queries, Depends(_queries)]
 Filters = Annotated[CaseFilters, Depends(_filters)]
 
 
-@router.get("/cases", tags=["cases"])
+@router.get("/cases", tags=["cases"], dependencies=[LOOKS])
 def list_cases(
     *,
     reads: Reads,
@@ -83,13 +76,13 @@ def list_cases(
     return PageDocument(items=[CaseDocument.of(case) for case in page.items], next=page.next)
 
 
-@router.get("/cases/counts", tags=["cases"])
+@router.get("/cases/counts", tags=["cases"], dependencies=[LOOKS])
 def show_case_counts(reads: Reads, filters: Filters) -> CaseCountsDocument:
     """Count the cases that the filters let through, in all and by what they have in common."""
     return CaseCountsDocument.of(reads.count_cases(**filters))
 
 
-@router.get("/cases/{case_id}/similar", tags=["cases"], responses=_NOT_FOUND)
+@router.get("/cases/{case_id}/similar", tags=["cases"], dependencies=[LOOKS], responses=_NOT_FOUND)
 def list_similar_cases(
     reads: Reads, case_id: str, limit: Annotated[int, Query(ge=1, le=50)] = 10
 ) -> SimilarCasesDocument:

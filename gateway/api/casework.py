@@ -11,7 +11,7 @@ from diagnostics.naming import Traits
 from diagnostics.orders.changes import OrderChange
 from diagnostics.possible import SelfTest, Tester, remedies, self_tests, why_not, why_not_asked
 from diagnostics.silences import Silence
-from gateway.ports import Ledger
+from gateway.ports import LedgerReads
 from rules.model import DEVICE_CLASSES
 from rules.selector import matches
 
@@ -99,7 +99,7 @@ def testers_of(rules: Sequence[Mapping[str, Any]]) -> list[Tester]:
     return found
 
 
-def similar(ledger: Ledger, case: Case, limit: int) -> list[SimilarCase]:
+def similar(ledger: LedgerReads, case: Case, limit: int) -> list[SimilarCase]:
     """Return earlier cases of the same fault with what was found then, same model first."""
     found = []
     for other in ledger.similar_cases(case, limit):
@@ -109,7 +109,7 @@ def similar(ledger: Ledger, case: Case, limit: int) -> list[SimilarCase]:
     return found
 
 
-def _changes(ledger: Ledger, case: Case) -> list[OrderChange]:
+def _changes(ledger: LedgerReads, case: Case) -> list[OrderChange]:
     if case.order_id is None or case.order is None or case.order.outcome is None:
         return []
     return ledger.order_changes(case.order_id)

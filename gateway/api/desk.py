@@ -2,27 +2,30 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
+from weakref import WeakValueDictionary
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from diagnostics.case import Case
 from diagnostics.instruction import Instruction, Verb
 from diagnostics.naming import derived
-from gateway.api.guard import is_loopback
+from gateway.access.principal import BUILT_IN, Principal, Role
+from gateway.api.callers import Caller
+from gateway.api.etags import IfMatch, etag_of, unchanged
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
+from gateway.api.rights import needs
 from gateway.api.views import Instructed, Word
 from gateway.errors import OutsideError
 from rules.symbols import DeviceId
 
 #: Seconds after which a request is answered though its words are not kept yet.
 KEPT_WITHIN = 10.0
-#: Who it was when nobody says.
-NOBODY_SAID = "engineer"
 
 #: What a route may answer by which people act.
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -37,10 +40,28 @@ Said = Annotated[Text, Field(min_length=1)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
+#: Whoever acts is an engineer in the tenant of what they act on.
+ACTS = needs(Role.ENGINEER)
+
+
 class Body(BaseModel):
     """What a request says; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+Shown = TypeVar("Shown", bound=BaseModel)
+
+
+class Turns:
+    """Who says what they have seen acts after others who said so of the same thing, one at a time."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, object_id: str) -> asyncio.Lock:
+        """Return the lock of a thing, for as long as anyone holds it."""
+        return self._locks.setdefault(object_id, asyncio.Lock())
 
 
 class Desk:
@@ -48,22 +69,51 @@ class Desk:
 
     def __init__(
         self,
+        *,
         request: Request,
+        response: Response,
+        caller: Caller,
         user: Annotated[
             str | None,
-            Header(alias="X-Forewarn-User", description="who it is; read from loopback only"),
+            Header(alias="X-Forewarn-User", description="who it is; read in the built-in session only"),
         ] = None,
         key: Annotated[
             str | None,
             Header(alias="Idempotency-Key", description="the same for a request that is sent again"),
         ] = None,
+        wanted: IfMatch = None,
     ) -> None:
         queries = request.app.state.queries
         assert isinstance(queries, Queries)
-        self.reads = queries
-        self.who = _who(request, user)
+        self.reads = queries.seen_by(caller)
+        self.caller = caller
+        self.who = _who(caller, user)
         self._key = key
+        self._wanted = wanted
+        self._response = response
+        self._turns: Turns = request.app.state.turns
         self._instructed: Instructed | None = request.app.state.instructed
+
+    @asynccontextmanager
+    async def turn(self, object_id: str, read: Callable[[], BaseModel | None]) -> AsyncIterator[None]:
+        """Act on what the caller has seen, after others who act on the same thing.
+
+        Raises:
+            ProblemError: 412: it is another than ``If-Match`` says.
+        """
+        if self._wanted is None:
+            yield
+            return
+        async with self._turns.of(object_id):
+            now = await asyncio.to_thread(read)
+            if now is not None:
+                unchanged(self._wanted, now)
+            yield
+
+    def told(self, document: Shown) -> Shown:
+        """Return the answer to an act, with its tag in the headers."""
+        self._response.headers["ETag"] = etag_of(document)
+        return document
 
     def case(self, case_id: str) -> Case:
         """Return a case that there is.
@@ -127,10 +177,10 @@ class Desk:
         return derived("I-", *said) if once else f"I-{uuid.uuid4().hex[:16]}"
 
 
-def _who(request: Request, user: str | None) -> str:
-    """Return the name of who acts: there is no login yet, so a name is believed on this machine alone."""
-    if user is None or request.client is None or not is_loopback(request.client.host):
-        return NOBODY_SAID
+def _who(caller: Principal, user: str | None) -> str:
+    """Return the name of who acts; in the built-in session whoever they say."""
+    if caller != BUILT_IN or user is None:
+        return caller.name
     try:
         name = user.encode("latin-1").decode("utf-8").strip()  # headers come as bytes, read as Latin-1
     except UnicodeError:

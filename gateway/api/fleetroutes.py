@@ -26,6 +26,7 @@ from gateway.api.fleet import (
 from gateway.api.parameters import DurationParameter
 from gateway.api.problems import Problem
 from gateway.api.queries import Queries
+from gateway.api.routes import LOOKS
 from gateway.csv_cells import cell
 
 
@@ -54,6 +55,7 @@ def _value(row: Row, column: str) -> Any:
 router = APIRouter(
     prefix="/api/v1/fleet",
     tags=["fleet"],
+    dependencies=[LOOKS],
     responses={422: {"description": "Something in the request is wrong", "model": Problem}},
 )
 

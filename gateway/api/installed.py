@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from diagnostics.orders.entitlement import months_later
 from diagnostics.orders.registry import Coverage, DeviceEntry, Owner, Registry, SiteEntry
+from diagnostics.orders.terms import months_later
 from gateway.access.principal import Principal, Role
 from gateway.api.masking import mask
 from gateway.registry_database import Layered, Lookup, RegistryDatabase

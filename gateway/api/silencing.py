@@ -11,12 +11,15 @@ from pydantic import Field, StringConstraints, model_validator
 from diagnostics.case import Case
 from diagnostics.naming import derived
 from diagnostics.silences import LONGEST_MS, Silence, SilenceMatch, SilenceWord, said_at
+from gateway.access.principal import Role
 from gateway.api.acting import answer_case
 from gateway.api.casefile import CaseFileDocument, SilenceDocument
-from gateway.api.desk import ANSWERS, Acts, Body, Desk, Said, Text
+from gateway.api.desk import ACTS, ANSWERS, Acts, Body, Desk, Said, Text
 from gateway.api.documents import PageDocument
 from gateway.api.parameters import Cursor, DurationParameter, InstantParameter, Limit
 from gateway.api.problems import ProblemError
+from gateway.api.rights import needed_in
+from gateway.api.routes import LOOKS
 from gateway.api.views import Word
 from rules.times import format_duration
 
@@ -65,7 +68,7 @@ class EndBody(Body):
     note: Text = ""
 
 
-@router.post("/cases/{case_id}/silence", tags=["silences"])
+@router.post("/cases/{case_id}/silence", tags=["silences"], dependencies=[ACTS])
 async def silence_case(desk: Acts, case_id: str, body: CaseSilenceBody) -> CaseFileDocument:
     """Silence what a case is about: it is watched and confirmed, and its order waits for the end.
 
@@ -76,14 +79,15 @@ async def silence_case(desk: Acts, case_id: str, body: CaseSilenceBody) -> CaseF
     return await answer_case(desk, case_id)
 
 
-@router.post("/silences", tags=["silences"], status_code=HTTPStatus.CREATED)
+@router.post("/silences", tags=["silences"], dependencies=[ACTS], status_code=HTTPStatus.CREATED)
 async def add_silence(desk: Acts, body: SilenceBody) -> SilenceDocument:
     """Silence what fits: a device, a component, a rule, a fault, a model, a site, or several of these."""
+    needed_in(desk.caller, Role.ENGINEER, body.tenant)
     silence_id = await _begin(desk, body, body.tenant, body.match, None)
     return await _answer(desk, silence_id)
 
 
-@router.get("/silences", tags=["silences"])
+@router.get("/silences", tags=["silences"], dependencies=[LOOKS])
 def list_silences(
     *,
     desk: Acts,
@@ -99,13 +103,13 @@ def list_silences(
     return PageDocument(items=[SilenceDocument.of(item, now) for item in page.items], next=page.next)
 
 
-@router.get("/silences/{silence_id}", tags=["silences"])
+@router.get("/silences/{silence_id}", tags=["silences"], dependencies=[LOOKS])
 async def show_silence(desk: Acts, silence_id: str) -> SilenceDocument:
     """Show one silence."""
     return await _answer(desk, silence_id)
 
 
-@router.delete("/silences/{silence_id}", tags=["silences"])
+@router.delete("/silences/{silence_id}", tags=["silences"], dependencies=[ACTS])
 async def end_silence(
     desk: Acts,
     silence_id: str,

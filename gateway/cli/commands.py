@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from gateway.cli.agent import agent
+from gateway.cli.backtest import backtest
 from gateway.cli.devices import devices_app
 from gateway.cli.handover import register_handover
 from gateway.cli.logs import configure_logs
@@ -41,6 +42,7 @@ orders_app.command()(paper)
 orders_app.command()(export)
 app.add_typer(devices_app, name="devices")
 register_handover(app)
+app.command()(backtest)
 app.command()(agent)
 app.command()(simulate)
 

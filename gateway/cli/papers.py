@@ -97,7 +97,9 @@ def _minutes(minutes: int | None) -> str | None:
 
 
 def _payer(estimate: dict[str, Any]) -> str | None:
-    return f"paid by {estimate['payer']}" if estimate["payer"] else None
+    shares = [f"{', '.join(share['of'])} by {share['payer']}" for share in estimate.get("shares", ())]
+    by = ", ".join(shares) or (estimate["payer"] and f"by {estimate['payer']}")
+    return f"paid {by}" if by else None
 
 
 def score_lines(score: Score) -> list[str]:

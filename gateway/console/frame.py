@@ -11,6 +11,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from gateway.access.principal import Principal, Role
 from gateway.api.queries import Queries, Totals
 from gateway.api.views import Health, Instructed
+from gateway.console.account import account_end
 from gateway.console.keys import keys_dialog
 from gateway.console.language import LANGUAGES, language, msg, t
 from gateway.console.live import Live, Shared
@@ -186,6 +187,7 @@ def _account(caller: Principal, active: Section) -> None:
                 choice.props["value"] = choice.props["lang"] = tag
                 choice.props["aria-pressed"] = "true" if tag == language() else "false"
         press(t("Keyboard shortcuts"), "plain", "() => window.forewarn.showKeys()")
+        account_end(caller)
 
 
 def _choices(label: str) -> Element:

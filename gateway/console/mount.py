@@ -9,9 +9,11 @@ from fastapi import FastAPI, Query, Request
 from nicegui import app as nicegui_app
 from nicegui import ui
 
+from gateway.access.visits import visit_of
 from gateway.api.callers import caller_of
 from gateway.api.queries import Queries
 from gateway.api.views import Health, Instructed
+from gateway.console.access_pages import register_access
 from gateway.console.fleetboard import Filters as FleetFilters
 from gateway.console.frame import Desk
 from gateway.console.language import LANGUAGES, TAGS, preferred, speak
@@ -30,9 +32,14 @@ from gateway.console.pages.missing import missing_page
 from gateway.console.pages.order import order_page
 from gateway.console.pages.orders import Filters as OrderFilters
 from gateway.console.pages.orders import orders_page
+from gateway.console.pages.pack import pack_page
 from gateway.console.pages.quarantine import Filters as QuarantineFilters
 from gateway.console.pages.quarantine import quarantine_page
+from gateway.console.pages.rule import rule_page
+from gateway.console.pages.rules import Filters as RuleFilters
+from gateway.console.pages.rules import rules_page
 from gateway.ports import Deliveries
+from gateway.rulebook import Rulebook
 from rules.symbols import DeviceId
 
 STATIC = Path(__file__).parent / "static"
@@ -58,6 +65,8 @@ def mount_console(app: FastAPI) -> None:
     desks = Desks(queries, health, app.state.instructed)
     nicegui_app.add_static_files("/console", STATIC, max_cache_age=0)
     _register(desks, app.state.deliveries)
+    _register_rules(desks, app.state.rulebook)
+    register_access(app, desks.here)
 
     async def missing() -> None:
         await missing_page(desks.here())
@@ -100,8 +109,9 @@ class Desks:
 
 
 def chosen_language(request: Request) -> str:
-    """Return what a reader chose in the console, else the best of what their browser asks for."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    """Return what a reader chose: in the console, else in their account, else in their browser."""
+    visit = visit_of(request)
+    chosen = request.cookies.get(LANGUAGE_COOKIE) or (visit and visit.language) or ""
     return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language"))
 
 
@@ -199,3 +209,21 @@ def _register(desks: Desks, outbox: Deliveries | None) -> None:
     @ui.page("/quarantine", response_timeout=PATIENCE)
     async def quarantine(reason: str = "", topic: str = "", since: str = "") -> None:
         await quarantine_page(desks.here(), QuarantineFilters(reason, topic, since))
+
+
+def _register_rules(desks: Desks, book: Rulebook | None) -> None:
+    @ui.page("/rules", response_timeout=PATIENCE)
+    async def rules(find: str = "") -> None:
+        await rules_page(desks.here(), book, RuleFilters(find))
+
+    @ui.page("/rules/{rule_id}", response_timeout=PATIENCE)
+    async def rule(rule_id: str) -> None:
+        await rule_page(desks.here(), book, rule_id)
+
+    @ui.page("/packs", response_timeout=PATIENCE)
+    async def new_pack(copied: Annotated[str, Query(alias="copy")] = "") -> None:
+        await pack_page(desks.here(), book, None, copied)
+
+    @ui.page("/packs/{name}", response_timeout=PATIENCE)
+    async def pack(name: str) -> None:
+        await pack_page(desks.here(), book, name)

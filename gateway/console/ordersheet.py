@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from diagnostics.naming import part_words
-from diagnostics.orders.model import Leg, OrderEvidence, ServiceOrder
+from diagnostics.orders.model import Estimate, Leg, OrderEvidence, ServiceOrder
 from gateway.console.gaps import field_words
 from gateway.console.language import msg, t
 from gateway.console.links import case_path, device_path, order_path, paper_path
@@ -254,7 +254,7 @@ class OrderSheet:
     def _pays(self) -> None:
         entitlement, estimate = self.order.entitlement, self.order.estimate
         with self._facts(t("Who pays")):
-            self._fact(t("Payer"), estimate.payer and t(estimate.payer), "estimate.payer")
+            self._fact(t("Payer"), _payers(estimate), "estimate.payer")
             self._fact(t("Entitlement"), t(words_of(entitlement.status)), "entitlement.status")
             self._fact(t("Coverage"), entitlement.coverage, "entitlement.coverage")
             self._fact(t("Ends"), entitlement.ends, "entitlement.ends")
@@ -334,3 +334,10 @@ def _leg(leg: Leg | None) -> str | None:
     if leg is None:
         return None
     return t("{origin} to {goal}", origin=leg.origin or t("unknown"), goal=leg.to or t("unknown"))
+
+
+def _payers(estimate: Estimate) -> str | None:
+    """Return who pays, and what each of several."""
+    if not estimate.shares:
+        return estimate.payer and t(estimate.payer)
+    return "; ".join(f"{t(share.payer)}: {', '.join(map(t, share.of))}" for share in estimate.shares)

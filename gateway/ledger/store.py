@@ -18,7 +18,14 @@ from gateway.ledger.fleet import SqlFleet
 from gateway.ledger.lists import SqlLists
 from gateway.ledger.opening import open_engine, open_engine_readonly, shown, speaking, writing
 from gateway.ledger.paging import page
-from gateway.ledger.quarantining import conditions, mark_retried, request_retries, row_of, to_retry
+from gateway.ledger.quarantining import (
+    conditions,
+    mark_retried,
+    request_retries,
+    row_of,
+    taken_by,
+    to_retry,
+)
 from gateway.ledger.queueing import SORTED, case_conditions, count_cases, similar_cases
 from gateway.ledger.tables import (
     case_events,
@@ -148,6 +155,7 @@ class SqlLedger:
         *,
         tenant: str | None = None,
         device_class: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[DeviceRecord]:
@@ -159,6 +167,8 @@ class SqlLedger:
         query = sa.select(devices)
         if tenant is not None:
             query = query.where(devices.c.tenant == tenant)
+        if tenants is not None:
+            query = query.where(devices.c.tenant.in_(sorted(tenants)))
         if device_class is not None:
             query = query.where(devices.c.device_class == device_class)
         with self._reading() as connection:
@@ -302,6 +312,7 @@ class SqlLedger:
         state: str | None = None,
         tenant: str | None = None,
         device: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[ServiceOrder]:
@@ -315,6 +326,8 @@ class SqlLedger:
             query = query.where(orders.c.is_open if state == "open" else orders.c.state == state)
         if tenant is not None:
             query = query.where(orders.c.tenant == tenant)
+        if tenants is not None:
+            query = query.where(orders.c.tenant.in_(sorted(tenants)))
         if device is not None:
             query = query.where(*_of_device(orders, device))
         with self._reading() as connection:
@@ -348,6 +361,7 @@ class SqlLedger:
         reason: str | None = None,
         topic: str | None = None,
         since: int | None = None,
+        within: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Quarantined]:
@@ -357,6 +371,7 @@ class SqlLedger:
             reason: only this one.
             topic: an MQTT filter.
             since: earliest arrival, ms.
+            within: MQTT filters, of which one has to take the topic; None for all.
             cursor: of a page.
             limit: rows of a page.
 
@@ -364,6 +379,8 @@ class SqlLedger:
             UserError: no page gave that cursor.
         """
         query = sa.select(quarantine).where(*conditions(reason=reason, topic=topic, since=since))
+        if within is not None:
+            query = query.where(taken_by(within))
         with self._reading() as connection:
             return page(
                 connection,

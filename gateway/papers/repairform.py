@@ -79,7 +79,8 @@ def _service(order: ServiceOrder, zone: Zone) -> Iterator[Field]:
         "" if repair else f"{no_part}; {_STATES}",
     )
     told = money(estimate)
-    payer = f"; the order has it paid by the {estimate.payer}" if estimate.payer else ""
+    by = estimate.payers if estimate.shares else f"the {estimate.payer}"
+    payer = f"; the order has it paid by {by}" if estimate.payer else ""
     yield Field(
         SERVICE,
         "Price of the repair, or how it is calculated and the maximum price",

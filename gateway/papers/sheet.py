@@ -181,7 +181,7 @@ def _work(order: ServiceOrder) -> str:
 
 def _pays(order: ServiceOrder) -> Iterator[Fact]:
     entitlement, estimate = order.entitlement, order.estimate
-    yield _fact("Payer", estimate.payer)
+    yield _fact("Payer", estimate.payers)
     yield _fact("Coverage", words_of(entitlement.status))
     if entitlement.coverage:
         yield _fact("By", entitlement.coverage)

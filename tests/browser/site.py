@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from browser.console_courses import NOW
 from browser.console_seed import sown
@@ -58,7 +59,7 @@ class Site:
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     registry: Registry = field(default_factory=Registry)
 
-    def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None) -> FastAPI:
+    def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None, **more: Any) -> FastAPI:
         return create_app(
             ledger=self.ledger,
             history=self.history,
@@ -71,6 +72,7 @@ class Site:
             outbox=self.outbox,
             listen_host=listen_host,
             console_url=console_url,
+            **more,
         )
 
     def client(self, app: FastAPI | None = None) -> AsyncClient:

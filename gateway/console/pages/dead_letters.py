@@ -198,10 +198,13 @@ class _Letters:
 
 def _attempts(delivery: Delivery) -> str:
     told = []
-    if delivery.owed.attempts:
-        told.append(t("{number} attempts", number=delivery.owed.attempts))
-    if delivery.behind:
-        told.append(t("{number} later ones wait for it", number=delivery.behind))
+    attempts, behind = delivery.owed.attempts, delivery.behind
+    if attempts:
+        told.append(t("1 attempt") if attempts == 1 else t("{number} attempts", number=attempts))
+    if behind:
+        told.append(
+            t("1 later event waits") if behind == 1 else t("{number} later events wait", number=behind)
+        )
     return ", ".join(told)
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 _RANKS = {"critical": 0, "major": 1, "minor": 2}
 _AT_ONCE = 1_000
