@@ -180,12 +180,11 @@ class ScopedLedger:
             cursor=cursor,
             limit=limit,
         )
-        shown = [self._shown(order) for order in page.items]
-        clear = [order.tenant for order in shown if personal_of(order)]
-        if clear:
-            targets = [("order:*", whose) for whose in sorted(set(clear))]
-            self._trail.looked(self._caller, LOOK, targets, detail={"number": len(clear)})
-        return Page(shown, page.next)
+        return Page(self._listed(page.items), page.next)
+
+    def orders_of(self, order_ids: Sequence[str]) -> list[ServiceOrder]:
+        """Return those of these orders that there are, in the same order; all of them are one look."""
+        return self._listed([o for o in self._ledger.orders_of(order_ids) if self._sees(o.tenant)])
 
     def order(self, order_id: str) -> ServiceOrder | None:
         """Return one order."""
@@ -238,6 +237,14 @@ class ScopedLedger:
         if self._tenants is None or tenants is None:
             return self._tenants if tenants is None else tenants
         return self._tenants & set(tenants)
+
+    def _listed(self, orders: Sequence[ServiceOrder]) -> list[ServiceOrder]:
+        shown = [self._shown(order) for order in orders]
+        clear = [order.tenant for order in shown if personal_of(order)]
+        if clear:
+            targets = [("order:*", whose) for whose in sorted(set(clear))]
+            self._trail.looked(self._caller, LOOK, targets, detail={"number": len(clear)})
+        return shown
 
     def _shown(self, order: ServiceOrder) -> ServiceOrder:
         return shown_to(self._caller, order)

@@ -96,6 +96,12 @@ class House(World):
             updated=onset,
         )
 
+    def order_ids(self):
+        return [order.order_id for order in self.story.orders]
+
+    def outcomes(self):
+        return [change.outcome.value for change in self.story.changes if change.outcome is not None]
+
     def case_ids(self):
         return list(self.story.cases)
 
