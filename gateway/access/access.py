@@ -98,6 +98,8 @@ class Access:
         self.local_token = new_token()
         #: Tells whose an open page is, by the framework's identifier of it; set by the console.
         self.page_owner: Callable[[str], Visit | None] = lambda _page: None
+        #: Tells whose affair a thing of the trail is, such as ``case:C-1``; None where it is not known.
+        self.tenant_of: Callable[[str], str | None] = lambda _target: None
         self._monotonic = monotonic
         self._known: OrderedDict[str, tuple[float, _Found]] = OrderedDict()
         self._accounts: tuple[float, bool] = (float("-inf"), True)
@@ -195,8 +197,8 @@ class Access:
         if (kept := self._known.get(key)) is not None and now - kept[0] < FRESH_SECONDS:
             return kept[1]
         found = await asyncio.to_thread(self._look_up, key)
+        self._known.pop(key, None)  # anew at its end; `forget` may come between, from another thread
         self._known[key] = (now, found)
-        self._known.move_to_end(key)
         if len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
         return found

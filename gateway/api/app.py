@@ -10,6 +10,7 @@ from starlette.routing import Match, Route
 
 from gateway.api import accounts, acting, ingest, logins, operation, papers, routes
 from gateway.api.accessing import AccessDesk, answer_refusals
+from gateway.api.auditing import tenants_in
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.gate import Gate
 from gateway.api.guard import Guard
@@ -106,6 +107,8 @@ def create_app(
         health=health,
     )
     app.state.access = access
+    if access is not None:
+        access.access.tenant_of = tenants_in(ledger)
     app.add_middleware(Gate)
     app.add_middleware(Identify, callers=callers or (access.access if access else Loopback()))
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
