@@ -26,8 +26,11 @@ from rules.times import parse_duration
 
 COOKIE = "forewarn"
 
-#: The command line on this machine, which reads what a running gateway holds; it shows it in the shell.
-COMMAND_LINE_READER = Principal("command line", {ALL_TENANTS: Role.ENGINEER}, frozenset({Scope.READ}))
+#: The command line on this machine, which asks for what a running gateway holds; whoever may read the word
+#: that the gateway leaves may read and change its files as well.
+COMMAND_LINE_HERE = Principal(
+    "command line", {ALL_TENANTS: Role.ENGINEER}, frozenset({Scope.READ, Scope.ACT})
+)
 
 #: Seconds for which an answer of the store holds; a revoked session ends within so many.
 FRESH_SECONDS = 1.0
@@ -132,7 +135,7 @@ class Access:
         """
         if visit.kind == "built-in":
             return await self._is_open()
-        if visit.caller is COMMAND_LINE_READER:
+        if visit.caller is COMMAND_LINE_HERE:
             return True
         found = await self._find(visit.key)
         return visit.is_same(self._judged(found, visit.address))
@@ -154,7 +157,7 @@ class Access:
             if not secret.startswith(MARK):
                 return None
             if same(secret, self.local_token):
-                return Visit(COMMAND_LINE_READER, "token", address)
+                return Visit(COMMAND_LINE_HERE, "token", address)
             visit = self._judged(await self._find(key_of(secret)), address)
             return visit if visit is not None and visit.kind == "token" else None
         if cookie := connection.cookies.get(self.cookie):

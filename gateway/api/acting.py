@@ -19,7 +19,6 @@ from diagnostics.naming import derived
 from diagnostics.orders.changes import PartUsed
 from diagnostics.orders.lifecycle import OrderOutcome
 from gateway.access.origins import is_loopback
-from gateway.access.visits import visit_of
 from gateway.api.documents import CaseFileDocument
 from gateway.api.orderfile import OrderFileDocument
 from gateway.api.problems import Problem, ProblemError
@@ -113,7 +112,7 @@ class Desk:
         request: Request,
         user: Annotated[
             str | None,
-            Header(alias="X-Forewarn-User", description="who it is, where nobody has to log in"),
+            Header(alias="X-Forewarn-User", description="who it is; read from loopback only"),
         ] = None,
         key: Annotated[
             str | None,
@@ -178,10 +177,7 @@ class Desk:
 
 
 def _who(request: Request, user: str | None) -> str:
-    """Return the name of who acts: who is logged in, else a name that is believed on this machine alone."""
-    visit = visit_of(request)
-    if visit is not None and visit.kind != "built-in":
-        return visit.caller.name
+    """Return the name of who acts: there is no login yet, so a name is believed on this machine alone."""
     if user is None or request.client is None or not is_loopback(request.client.host):
         return NOBODY_SAID
     try:

@@ -29,7 +29,7 @@ def stored_readings(
     try:
         history = DuckDbHistory.open_readonly(config.history_path)
     except StoreUnavailableError as error:
-        running = _running_gateway(config)
+        running = running_gateway(config)
         if running is None:
             raise OutsideError(str(error)) from None
         return _ask(running, device, signal=signal, start=start, end=end)
@@ -39,25 +39,25 @@ def stored_readings(
         history.close()
 
 
-class _Running(NamedTuple):
-    """A gateway that runs: where it answers, and what it wants to see."""
+class Running(NamedTuple):
+    """A gateway that runs: where it answers, and the headers by which it knows the command line."""
 
     url: str
     headers: dict[str, str]
 
 
-def _running_gateway(config: Config) -> _Running | None:
+def running_gateway(config: Config) -> Running | None:
     """Return where the gateway that holds the history answers, from the word it left."""
     try:
         document = json.loads((config.data_dir / "gateway.json").read_text(encoding="utf-8"))
-        return _Running(str(document["url"]), {"Authorization": f"Bearer {document['token']}"})
+        return Running(str(document["url"]), {"Authorization": f"Bearer {document['token']}"})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def heard_of(config: Config, device: DeviceId) -> int | None:
     """Return the arrival of a device's last message as the running gateway knows it, ms, or None."""
-    running = _running_gateway(config)
+    running = running_gateway(config)
     if running is None:
         return None
     try:
@@ -68,7 +68,7 @@ def heard_of(config: Config, device: DeviceId) -> int | None:
 
 
 def _ask(
-    running: _Running, device: DeviceId, *, signal: str | None, start: int | None, end: int | None
+    running: Running, device: DeviceId, *, signal: str | None, start: int | None, end: int | None
 ) -> list[StoredReading]:
     given = {"signal": signal, "from": start, "to": end}
     parameters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
