@@ -40,6 +40,8 @@ from gateway.mqtt.embedded import EmbeddedBroker
 from gateway.mqtt.receiver import VERSIONS_OF, Ours, Receiver
 from gateway.pauses import Pauses
 from gateway.ports import Ledger
+from gateway.registry import load_registry
+from gateway.registry_desk import RegistryDesk
 from gateway.rulesview import RulePacks
 from gateway.service import FIRST_ATTEMPT, Parts, Service
 from gateway.starting import Door, Starting
@@ -146,7 +148,9 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         )
         service = Service(parts)
         listening.append(service.listening)
-        application = _application(config, knowledge, parts, service, answers)
+        registry = _registry(config, parts)
+        stack.callback(registry.close)
+        application = _application(config, knowledge, parts, service, answers=answers, registry=registry)
         await stack.enter_async_context(application.router.lifespan_context(application))
         stack.push_async_callback(http.stop, serving)  # before what it answers from is closed
         door.open(application)
@@ -265,8 +269,29 @@ def _waiting_application(config: Config, starting: Starting, events: Events) -> 
     )
 
 
+def _registry(config: Config, parts: Parts) -> RegistryDesk:
+    """Return the registry row by row; what is changed there is known to the next order."""
+
+    def changed() -> None:
+        parts.pipeline.use_registry(load_registry(config.registry_dir, config.registry_path, config.regions))
+
+    return RegistryDesk(
+        config.registry_dir,
+        config.registry_path,
+        config.regions,
+        ledger_url=f"sqlite:///{config.ledger_path}",
+        on_change=changed,
+    )
+
+
 def _application(
-    config: Config, knowledge: Knowledge, parts: Parts, service: Service, answers: SqlAnswers
+    config: Config,
+    knowledge: Knowledge,
+    parts: Parts,
+    service: Service,
+    *,
+    answers: SqlAnswers,
+    registry: RegistryDesk,
 ) -> FastAPI:
     """Return the API with the console on it."""
     packs = RulePacks(knowledge.ruleset)
@@ -289,6 +314,7 @@ def _application(
         console_url=config.http.console_url,
         topic_root=config.broker.topic_root,
         answers=answers,
+        registry=registry,
     )
     service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
 from gateway.access.trail import Trail
-from gateway.api import acting, ingest, operation, papers, routes
+from gateway.api import acting, ingest, operation, papers, registering, routes
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.described import described
 from gateway.api.guard import Guard
@@ -21,6 +21,7 @@ from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reload
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
 from gateway.ports import History, Ledger
+from gateway.registry_desk import RegistryDesk
 from gateway.wire.ingest import Offer, offers
 from rules.signals import Catalogue, load_catalogue
 
@@ -31,7 +32,14 @@ DESCRIPTION = (
 )
 
 _NOTHING = open_to_all("there is nothing")
-_ROUTERS = (routes.router, papers.router, acting.router, ingest.router, operation.router)
+_ROUTERS = (
+    routes.router,
+    papers.router,
+    acting.router,
+    registering.router,
+    ingest.router,
+    operation.router,
+)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -56,6 +64,7 @@ def create_app(
     callers: Callers | None = None,
     trail: Trail | None = None,
     answers: Answers | None = None,
+    registry: RegistryDesk | None = None,
     topic_root: str = "fw",
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
@@ -80,6 +89,7 @@ def create_app(
         callers: tells who asks; when left out, whoever is on this machine is the built-in engineer.
         trail: keeps who changed what and who looked at whose data; None keeps nothing.
         answers: keeps what was answered under an ``Idempotency-Key``; None keeps nothing.
+        registry: the registry row by row; None has none.
         topic_root: where the topics of devices begin; below it they name their tenant.
     """
     app = describe_app()
@@ -98,6 +108,7 @@ def create_app(
     app.state.changes = changes
     app.state.reloads = reloads
     app.state.instructed = instructed
+    app.state.registry = registry
     app.state.turns = acting.Turns()
     app.state.entrance = ingest.Entrance(
         intake=intake,

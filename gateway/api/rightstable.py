@@ -16,7 +16,7 @@ def rights_table() -> str:
         if not route.include_in_schema:
             continue
         for method in route.methods or ():
-            address = f"`{method} {route.path}`"
+            address = f"`{method} {route.path_format}`"
             if isinstance(need, Need):
                 where = (
                     "all tenants" if need.everywhere else "the tenant" if "{" in route.path else "any tenant"
@@ -24,7 +24,7 @@ def rights_table() -> str:
                 told = f"| {address} | `{need.role}` | {where} | `{need.scope}` |"
             else:
                 told = f"| {address} | none | | |"
-            lines[route.path, method] = told
+            lines[route.path_format, method] = told
     return "\n".join((*HEAD, *(lines[key] for key in sorted(lines)))) + "\n"
 
 

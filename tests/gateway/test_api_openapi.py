@@ -27,6 +27,8 @@ def test_it_holds_every_route():
         "/api/v1/orders/{order_id}/close", "/api/v1/rules", "/api/v1/rules/reload",
         *(f"/api/v1/orders/{{order_id}}/{paper}.{form}" for paper in ("paper", "repair-form")
           for form in ("html", "pdf")),
+        "/api/v1/registry", "/api/v1/registry/{table}", "/api/v1/registry/{table}/{row_id}",
+        "/api/v1/registry/{table}/import", "/api/v1/registry/owners/{owner}/personal-data",
         "/api/v1/quarantine", "/api/v1/events", "/api/v1/ingest/{codec}", "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
 
@@ -41,3 +43,11 @@ async def test_it_is_served(tmp_path):
 def test_the_table_of_rights_in_docs_is_the_code_s():
     page = (DOCUMENT.parent / "api.md").read_text(encoding="utf-8")
     assert rights_table() in page, "write it anew: python -m gateway.api.rightstable"
+
+
+def test_it_says_of_every_route_who_may():
+    document = json.loads(openapi_text())
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert bool(operation["security"]) == path.startswith("/api/v1/"), path
+            assert not operation["security"] or {"401", "403", "503"} <= set(operation["responses"]), path
