@@ -32,7 +32,9 @@ def described(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
     """Return the OpenAPI document of an application with rights and problems in it."""
     document.setdefault("components", {})["securitySchemes"] = SCHEMES
     needs = {
-        (route.path, method): declared(route) for route in api_routes(app) for method in route.methods or ()
+        (route.path_format, method): declared(route)
+        for route in api_routes(app)
+        for method in route.methods or ()
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
