@@ -11,6 +11,7 @@ from diagnostics.instruction import RefusedError
 from gateway.ledger.answers import SqlAnswers
 from gateway.pipeline import EMPTY
 from gateway.ports import Inbound, Notice
+from gateway.registry_desk import RegistryDesk
 from gateway.rulechange import RuleChange
 
 WASHER = "acme/appliance/wm-7"
@@ -34,12 +35,17 @@ class Desk:
         self.going_on = asyncio.Event()
         self.going_on.set()
         self.trail = KeptTrail()
+        self.registry = RegistryDesk(folder / "registry", folder / "registry.db")
+        stack.callback(self.registry.close)
+        self.registry.put("owners", {"owner": "anna", "name": "Anna Weber"})
+        self.registry.put("devices", {"tenant": "acme", "class": "pc", "device": "p-1", "owner": "anna"})
         self.app = self.site.app(
             callers=Named(),
             answers=self.answers,
             trail=self.trail,
             intake=self,
             reloads=self,
+            registry=self.registry,
             listen_host="0.0.0.0",  # test clients call it by names of their own
         )
         self.app.state.instructed = self

@@ -44,10 +44,13 @@ def described(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
                 for status in _statuses(path, method.upper(), need):
                     problem = {"description": _WORDS[status], "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
                     operation["responses"].setdefault(str(status), problem)
+                operation["responses"]["422"] = _own_words(operation["responses"]["422"])
             operation["responses"] = {
                 status: _with_problems_typed(response)
                 for status, response in sorted(operation["responses"].items())
             }
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
     return document
 
 
@@ -80,6 +83,14 @@ def _statuses(path: str, method: str, need: Need) -> list[int]:
     if method in _CHANGING and need.scope is not Scope.INGEST:
         statuses += [400] + ([409, 412] if need.role is not Role.VIEWER and "{" in path else [409])
     return statuses + ([429] if need.scope is Scope.INGEST else [])
+
+
+def _own_words(response: dict[str, Any]) -> dict[str, Any]:
+    """Return a description of wrong input as we answer it, and not as the framework would."""
+    schemas = [content.get("schema", {}).get("$ref", "") for content in response.get("content", {}).values()]
+    if any(schema.endswith("/HTTPValidationError") for schema in schemas):
+        return {"description": _WORDS[422], "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
+    return response
 
 
 def _with_problems_typed(response: dict[str, Any]) -> dict[str, Any]:
