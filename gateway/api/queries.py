@@ -12,7 +12,7 @@ from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import OrderState, ServiceOrder
 from gateway.access.principal import Principal
 from gateway.access.trail import NoTrail, Trail
-from gateway.api.scope import ScopedHistory, ScopedLedger, ScopedRules, Telemetry
+from gateway.api.scope import ScopedHistory, ScopedLedger, ScopedRules, Telemetry, quarantine_filters
 from gateway.api.views import Heard, RulesView
 from gateway.clock import Clock
 from gateway.errors import UserError
@@ -255,18 +255,22 @@ class Queries:
         *,
         reason: str | None = None,
         topic: str | None = None,
+        tenant: str | None = None,
         since: int | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Quarantined]:
-        """Return what could not be used, newest first.
+        """Return what could not be used, newest first; of a tenant, what names it in its topic.
 
         Raises:
             UserError: `topic` is no MQTT filter, or a cursor that no page gave.
         """
         if topic is not None and not is_filter(topic):
             raise UserError(f"topic: expected an MQTT topic filter such as fw/acme/#, got {topic!r}")
-        return self.ledger.quarantine(reason=reason, topic=topic, since=since, cursor=cursor, limit=limit)
+        within = None if tenant is None else quarantine_filters([tenant], self._topic_root)
+        return self.ledger.quarantine(
+            reason=reason, topic=topic, since=since, within=within, cursor=cursor, limit=limit
+        )
 
     def totals(self) -> Totals:
         """Count what is open and what is watched."""

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from gateway.access.principal import Role
 from gateway.api.app import describe_app
 from gateway.api.rights import Need, Open, api_routes, declared
+from gateway.api.scope import ScopedRules
 from gateway.registry_desk import RegistryDesk
 
 #: What stands for a parameter of a path that names no tenant's object. A new one of an object belongs into
@@ -141,9 +142,9 @@ async def test_lists_hold_what_is_of_the_caller_s_tenants_and_their_pages_are_fu
         key = {"/devices": "device", "/cases": "case_id", "/orders": "order_id"}[path]
         acme = [item[key] for item in everything if item["tenant"] == "acme"]
         assert [item[key] for item in found] == acme
-    for path in ("/devices", "/cases", "/orders", "/quarantine", "/rules"):
-        answer = await ask("GET", f"/api/v1{path}?tenant=nordfrost", "stranger")
-        assert path == "/rules" or answer.json()["items"] == []
+    for path in ("/devices", "/cases", "/orders", "/quarantine"):
+        answer = await ask("GET", f"/api/v1{path}?tenant=nordfrost", "admin")
+        assert answer.json()["items"] == []
 
 
 async def test_a_device_of_another_tenant_is_found_by_no_filter(ask):
@@ -159,6 +160,8 @@ async def test_what_could_not_be_used_is_shown_to_those_whose_topic_it_names(ask
     assert await topics("viewer") == {"fw/acme/toaster/t-1/telemetry"}
     assert len(await topics("watcher")) == 2
     assert await topics("stranger") == set()
+    other = await ask("GET", "/api/v1/quarantine?tenant=nordfrost", "viewer")
+    assert other.json()["items"] == []
 
 
 async def test_a_token_is_good_for_its_scopes_at_most(ask, site):
@@ -191,3 +194,20 @@ async def test_rules_are_read_anew_by_engineers_of_all_tenants(ask):
 def test_the_people_of_these_tests_are_what_their_names_say():
     assert PEOPLE["admin"].tenants() == {"acme"}
     assert PEOPLE["everywhere"].tenants() is None
+
+
+class _Rules:
+    def rules(self):
+        limits = [{"for_devices": {"tenant": ["nordfrost"]}, "limits": {"x": 1}}, {"for_devices": {}}]
+        return [
+            {"id": "all", "for_devices": {}, "overrides": limits},
+            {"id": "ours", "for_devices": {"tenant": ["globex", "ac*"]}},
+            {"id": "theirs", "for_devices": {"tenant": ["nordfrost"]}},
+        ]
+
+
+def test_rules_and_limits_for_other_tenants_alone_are_left_out():
+    seen = ScopedRules(_Rules(), PEOPLE["viewer"]).rules()
+    assert [rule["id"] for rule in seen] == ["all", "ours"]
+    assert seen[0]["overrides"] == [{"for_devices": {}}]
+    assert ScopedRules(_Rules(), PEOPLE["watcher"]).rules() == _Rules().rules()
