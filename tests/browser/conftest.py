@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 import uvicorn
 from browser.site import Site, open_site
+from callers import Someone
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from gateway.console.mount import mount_console
@@ -22,7 +23,7 @@ class Served:
     """The application with its console, served by uvicorn on a thread of this process."""
 
     def __init__(self, site: Site) -> None:
-        app = site.app()
+        app = site.app(callers=Someone())
         mount_console(app)
         self.site = site
         self._server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
