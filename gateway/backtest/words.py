@@ -66,16 +66,19 @@ def _span(seconds: float | None) -> str | None:
 
 def notes_of(result: BacktestResult) -> Iterator[str]:
     """Yield what must be known of the figures."""
-    yield (
-        f"Reading began at {result.warm_up_from}, so that windows are filled; of what happened before"
-        f" {result.start} nothing is counted."
-    )
+    if result.warm_up_messages:
+        yield (
+            f"Reading began at {result.warm_up_from}, so that windows are filled; of what happened before"
+            f" {result.start} nothing is counted."
+        )
+    else:
+        yield f"The history has nothing before {result.start}: windows began empty, on both sides."
     if result.looked_further:
         names = list(result.looked_further)
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         yield (
-            f"{len(names)} rules look back further than that ({shown}): on both sides they saw only what came"
-            f" since. Without a warm-up of your own it is at most {format_duration(LONGEST_WARM_UP_MS)}."
+            f"{len(names)} rules look back further than the warm-up ({shown}): on both sides they saw only"
+            f" what came since. Unless one is named it is {format_duration(LONGEST_WARM_UP_MS)} at most."
         )
     for name, side in (("Today's rules", result.today), ("The candidate", result.candidate)):
         probes = side.probes

@@ -24,6 +24,7 @@ def test_it_holds_every_route():
         *(f"/api/v1/cases/{{case_id}}/{verb}" for verb in verbs),
         "/api/v1/orders", "/api/v1/orders/{order_id}", "/api/v1/orders/{order_id}/state",
         "/api/v1/orders/{order_id}/close", "/api/v1/rules", "/api/v1/rules/reload",
+        "/api/v1/backtests", "/api/v1/backtests/{backtest_id}",
         *(f"/api/v1/orders/{{order_id}}/{paper}.{form}" for paper in ("paper", "repair-form")
           for form in ("html", "pdf")),
         "/api/v1/quarantine", "/api/v1/events", "/api/v1/ingest/{codec}", "/healthz", "/readyz", "/metrics",
