@@ -16,8 +16,16 @@ _LOOK_EVERY = 0.5
 _TIMEOUT = 60.0
 
 
-def ask(url: str, asked: Backtest, show: Callable[[Progress], None]) -> BacktestResult:
+def ask(
+    url: str, asked: Backtest, show: Callable[[Progress], None], written: tuple[str, str | None]
+) -> BacktestResult:
     """Have a running gateway do it and return the result; one that is interrupted is cancelled there.
+
+    Args:
+        url: of the gateway.
+        asked: what is to be tried.
+        show: is told how far it is.
+        written: beginning and end of the span as the user wrote them; the end may be left out.
 
     Raises:
         UserError: the gateway refuses what it is given.
@@ -25,7 +33,7 @@ def ask(url: str, asked: Backtest, show: Callable[[Progress], None]) -> Backtest
     """
     try:
         with httpx.Client(base_url=url, timeout=_TIMEOUT) as client:
-            job = _said(client.post("/api/v1/backtests", json=_request(asked)))
+            job = _said(client.post("/api/v1/backtests", json=_request(asked, written)))
             path = f"/api/v1/backtests/{job['id']}"
             try:
                 while job["state"] == "running":
@@ -42,12 +50,12 @@ def ask(url: str, asked: Backtest, show: Callable[[Progress], None]) -> Backtest
     return msgspec.convert(job["result"], BacktestResult)
 
 
-def _request(asked: Backtest) -> dict[str, Any]:
+def _request(asked: Backtest, written: tuple[str, str | None]) -> dict[str, Any]:
     request: dict[str, Any] = {
         "packs": [],
         "texts": {name: content.decode() for name, content in asked.candidate},
-        "from": str(asked.since),
-        "to": str(asked.to),
+        "from": written[0],
+        "to": written[1],
     }
     if asked.warm_up_ms is not None:
         request["warm_up"] = f"{asked.warm_up_ms // 1000}s"
