@@ -1,5 +1,6 @@
 """A backtest by the gateway that holds the history, asked for and followed over its API."""
 
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,7 @@ def ask(
         with httpx.Client(base_url=url, timeout=_TIMEOUT) as client:
             job = _said(client.post("/api/v1/backtests", json=_request(asked, written)))
             path = f"/api/v1/backtests/{job['id']}"
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 while job["state"] == "running":
                     time.sleep(_LOOK_EVERY)
@@ -43,6 +45,8 @@ def ask(
             except KeyboardInterrupt:
                 client.delete(path)
                 raise
+            finally:
+                signal.signal(signal.SIGINT, before)
     except httpx.HTTPError as error:
         raise OutsideError(f"the running gateway at {url} did not answer: {error}") from None
     if job["state"] != "done":
