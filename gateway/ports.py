@@ -459,6 +459,11 @@ class Owed:
     ticket: "Ticket | None" = None
     overtaken: bool = False
 
+    @property
+    def first_event_id(self) -> str:
+        """The id of the event by which the order was first opened."""
+        return f"{self.order_id}/com.forewarn.order.opened"
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:

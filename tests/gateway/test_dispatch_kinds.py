@@ -134,6 +134,7 @@ async def test_an_order_comes_as_a_readable_message(office):
     assert closed["subject"].startswith("[SO-1] closed: ")
     assert opened["references"] == closed["references"]
     assert opened["message-id"] != closed["message-id"]
+    assert (opened["in-reply-to"], closed["in-reply-to"]) == (None, opened["message-id"])
     text = opened.get_body(("plain",)).get_content()
     assert "Device:      W Bcc: all@example.com, appliance, wm-1" in text.splitlines()
     (attached,) = opened.iter_attachments()
