@@ -141,14 +141,15 @@ def _urgency_when(signal: str, equals: object, bits: tuple[int, ...]) -> str:
 
 
 def _rule(rule: Rule, catalogue: Catalogue, faults: FaultCatalogue, comments: Sequence[str]) -> str:
-    items = [f"- {item}" for item in _rule_items(rule, catalogue, faults)]
+    items = [f"- {item}" for item in rule_items(rule, catalogue, faults)]
     notes = [f"- **Note**: {_sentence(_naming_limits(comment, rule))}" for comment in comments]
     source = [f"- **Source**: {_sentence(rule.source)}"] if rule.source else []
     title = f"#### {rule.title} (`{rule.id}`)" if rule.title else f"#### `{rule.id}`"
     return "\n".join([title, "", *items, *notes, *source, ""])
 
 
-def _rule_items(rule: Rule, catalogue: Catalogue, faults: FaultCatalogue) -> Iterator[str]:
+def rule_items(rule: Rule, catalogue: Catalogue, faults: FaultCatalogue) -> Iterator[str]:
+    """Yield what a rule says in plain words, as Markdown: ``**Suspected** when ...``, lists below it."""
     plain = PlainConditions(catalogue, dict(rule.limits))
     yield f"**For** {_for_devices(rule)}."
     yield f"**Suspected** when {_clauses(plain, rule.when, rule.hold_ms)}"

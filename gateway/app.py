@@ -12,10 +12,14 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI
 
+from diagnostics.instruction import Instruction, RefusedError
 from gateway.answering import Answering
+from gateway.api.accessing import AccessDesk
 from gateway.api.answers import AnswerDesk
 from gateway.api.app import create_app, create_waiting_app, use_catalogue
 from gateway.api.feed import Feed
+from gateway.api.views import Word
+from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config
 from gateway.console.mount import mount_console
@@ -26,8 +30,11 @@ from gateway.errors import StoreUnavailableError, UserError
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
 from gateway.http import HttpServer
+from gateway.ledger.answers import SqlAnswers
 from gateway.ledger.outbox import SqlOutbox
+from gateway.ledger.people import SqlPeople
 from gateway.ledger.store import SqlLedger
+from gateway.letting_in import open_access
 from gateway.loading import (
     Knowledge,
     build_decoder,
@@ -42,12 +49,13 @@ from gateway.mqtt.embedded import EmbeddedBroker
 from gateway.mqtt.receiver import VERSIONS_OF, Ours, Receiver
 from gateway.pauses import Pauses
 from gateway.ports import Ledger
+from gateway.rulebook import Rulebook
 from gateway.rulesview import RulePacks
 from gateway.service import FIRST_ATTEMPT, Parts, Service
 from gateway.starting import Door, Starting
 from gateway.wire.ingest import offers
 from gateway.wire.topics import Leaf, commands, subscriptions
-from rules.symbols import Symbols
+from rules.symbols import DeviceId, Symbols
 from rules.times import SECOND_MS, parse_duration
 
 T = TypeVar("T")
@@ -83,8 +91,10 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gateway]:
+async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -> AsyncIterator[Gateway]:
     """Run a gateway for as long as the block lasts; at its end it drains, commits and saves its state.
+
+    In a demo nobody on this machine has to log in.
 
     Raises:
         UserError: configuration, rules, registry or a store's file are wrong.
@@ -126,6 +136,13 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
             starting,
         )
         stack.callback(ledger.close)
+        people = await _open(lambda: SqlPeople(f"sqlite:///{config.ledger_path}"), "ledger", events, starting)
+        stack.callback(people.close)
+        access = await open_access(config, people, events, demo=demo)
+        repeats = await _open(
+            lambda: SqlAnswers(f"sqlite:///{config.ledger_path}"), "ledger", events, starting
+        )
+        stack.callback(repeats.close)
         receiver, commander, listening = _clients(config, decoder.foreign, address, clock, events)
         parts = Parts(
             symbols=symbols,
@@ -144,14 +161,19 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         )
         service = Service(parts)
         listening.append(service.listening)
+        backtests = Backtests(history, ledger, config, clock)
+        stack.callback(backtests.close)
         outbox = await _open(partial(_outbox, config, targets), "ledger", events, starting)
         stack.callback(outbox.close)
-        answering = Answering(ledger, service.instruct)
+        answering = Answering(ledger, partial(_tell, service))
         application = _application(
             config,
             knowledge,
             parts,
             service,
+            access,
+            repeats=repeats,
+            backtests=backtests,
             outbox=outbox,
             answer_desk=AnswerDesk(targets, answering, events, outbox.order_of_ticket),
         )
@@ -160,7 +182,7 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         door.open(application)
         stack.callback(parts.feed.close)
         _announce(stack, config.data_dir, http.url, events)
-        background = [commander.run(), *([broker.watch()] if broker else [])]
+        background = [commander.run(), access.access.run(), *([broker.watch()] if broker else [])]
         background += _dispatching(outbox, targets, answering, events)
         failed = await _start(stack, service, receiver, background)
         yield Gateway(broker_url, http.url, service, parts.feed, ledger, failed)
@@ -187,6 +209,18 @@ def _dispatching(
         if target.kind == "tmf621" and target.poll and not target.paused
     ]
     return [Dispatcher(outbox, targets, clock=clock, events=events).run(), *readers] if targets else []
+
+
+async def _tell(service: Service, device: DeviceId, instruction: Instruction) -> None:
+    """Let one instruction have its effect; return once that is kept.
+
+    Raises:
+        RefusedError: not as things stand.
+        OutsideError: the gateway is not at work.
+    """
+    (refused,) = await service.instruct([Word(device, instruction)])
+    if refused is not None:
+        raise RefusedError(refused)
 
 
 def make_folder(config: Config) -> None:
@@ -280,7 +314,10 @@ def _application(
     knowledge: Knowledge,
     parts: Parts,
     service: Service,
+    access: AccessDesk,
     *,
+    repeats: SqlAnswers,
+    backtests: Backtests,
     outbox: SqlOutbox,
     answer_desk: AnswerDesk,
 ) -> FastAPI:
@@ -301,12 +338,26 @@ def _application(
         max_payload=config.intake.max_payload,
         changes=parts.feed,
         heard=parts.pipeline,
+        registry=knowledge.registry,
         clock=parts.clock,
         catalogue=knowledge.ruleset.catalogue,
         listen_host=config.http.host,
         console_url=config.http.console_url,
+        access=access,
+        topic_root=config.broker.topic_root,
+        tried=backtests,
+        repeats=repeats,
     )
-    service.on_rules += [packs.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
+    book = Rulebook(
+        config,
+        knowledge.ruleset,
+        knowledge.faults,
+        service=service,
+        backtests=backtests,
+        events=parts.events,
+    )
+    app.state.rulebook = book
+    service.on_rules += [packs.use, book.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)
     return app
 

@@ -37,6 +37,7 @@ class Events:
         self._resubmitted = counter("quarantine_resubmitted", "Rows of the quarantine submitted again")
         self._untold_dropped = 0
         self._tell_dropped_after = 0.0
+        self._untold_limited: dict[str, tuple[int, float]] = {}
         self._readings = counter("readings", "Readings accepted")
         self._duplicate = counter("readings_duplicate", "Readings that had come before")
         self._late = counter("readings_late", "Readings older than their lane's watermark, stored only")
@@ -49,6 +50,11 @@ class Events:
             "devices_reconnecting", "Times a device began to come online 15 times within a minute"
         )
         self._dispatch = counter("dispatch", "Deliveries of events to other systems", ("target", "result"))
+        self._logins = counter("logins", "Attempts to log in", ("result",))
+        self._audit_lost = counter("audit_lost", "Changes that the audit trail could not take")
+        self._limited = counter(
+            "requests_limited", "Requests that came too often and were refused", ("what",)
+        )
         self._tickets = counter(
             "tickets_read", "Trouble tickets that were read back, by what came of it", ("target", "result")
         )
@@ -60,6 +66,9 @@ class Events:
         self._secret_files = counter(
             "secret_files", "Times a file of secrets had changed and was read again", ("target", "result")
         )
+        self._answers_lost = counter(
+            "answers_not_kept", "Answers under an Idempotency-Key that could not be kept for a repetition"
+        )
         # A counter that is there from the start shows its first increase to those who ask for rates.
         for reason in QuarantineReason:
             self._quarantined.labels(reason.value)
@@ -67,6 +76,10 @@ class Events:
             self._cases.labels(state)
         for result in ("taken", "refused"):
             self._reloads.labels(result)
+        for result in ("let_in", "refused"):
+            self._logins.labels(result)
+        for what in ("login", "ingest"):
+            self._limited.labels(what)
         self._commit = Histogram(
             "forewarn_commit_seconds",
             "History and ledger commit of one batch",
@@ -146,6 +159,11 @@ class Events:
             self._detection.observe(seconds)
         self.log.info("order_opened", order_id=order_id, fault=fault, device=device)
 
+    def answer_not_kept(self, *, detail: str) -> None:
+        """What was done under an Idempotency-Key is not remembered; a repetition is worked out anew."""
+        self._answers_lost.inc()
+        self.log.error("answer_not_kept", detail=detail)
+
     def command_sent(self, *, command_id: str, action: str, device: str) -> None:
         """A probe went out."""
         self._commands.inc()
@@ -170,6 +188,37 @@ class Events:
         self._reloads.labels("refused").inc()
         for problem in problems:
             self.log.error("rules_refused", detail=problem)
+
+    def login(self, *, result: str, address: str, name: str | None) -> None:
+        """Somebody tried to log in.
+
+        Args:
+            result: ``let_in`` or ``refused``.
+            address: from which.
+            name: of the account; None where there is none of the name that was given.
+        """
+        self._logins.labels(result).inc()
+        log = self.log.info if result == "let_in" else self.log.warning
+        log("login", result=result, address=address, account=name)
+
+    def audit_lost(self, *, what: str, target: str, who: str, detail: str) -> None:
+        """A change was made that the audit trail could not take; this line is all there is of it."""
+        self._audit_lost.inc()
+        self.log.error("audit_lost", what=what, target=target, who=who, detail=detail)
+
+    def limited(self, *, what: str, address: str) -> None:
+        """A request came too often and was refused: a ``login``, or a message (``ingest``).
+
+        Logged at most once a second of each, with how many there were.
+        """
+        self._limited.labels(what).inc()
+        untold, tell_after = self._untold_limited.get(what, (0, 0.0))
+        now = time.monotonic()
+        if now < tell_after:
+            self._untold_limited[what] = (untold + 1, tell_after)
+            return
+        self._untold_limited[what] = (0, now + 1)
+        self.log.warning("request_limited", what=what, address=address, requests=untold + 1)
 
     def outage(self, *, what: str, detail: str, retry_in: float) -> None:
         """A store or the broker cannot be reached; it will be tried again."""

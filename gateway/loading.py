@@ -31,17 +31,40 @@ class Knowledge:
     registry: Registry
 
 
-def load_packs(config: Config) -> RuleSet:
-    """Load the rule packs that the configuration names.
+def own_packs(config: Config) -> Path:
+    """Return the folder in which the user's own packs are written from the console.
+
+    It is the first folder that ``rules.packs`` names, or else one of the data folder, which is loaded after
+    the packs that are named as soon as there is a pack in it.
+    """
+    named = (Path(pack) for pack in config.rules.packs if pack != BUILTIN)
+    return next((path for path in named if path.is_dir()), config.data_dir / "packs")
+
+
+def pack_sources(config: Config) -> list[str | Path]:
+    """Return where the packs of a configuration stand, in the order in which they are loaded.
 
     Raises:
-        PackError: any of them is wrong; nothing is loaded.
+        PackError: one that is named is not there.
     """
     absent = [pack for pack in config.rules.packs if pack != BUILTIN and not Path(pack).exists()]
     if absent:
         expected = f"{config.place('rules.packs')}: expected {BUILTIN}, a file or a folder"
         raise PackError([f"{expected}, got {pack!r}: there is none" for pack in absent])
-    return load_rules(config.rules.packs)
+    sources: list[str | Path] = [*config.rules.packs]
+    own = config.data_dir / "packs"
+    if own == own_packs(config) and any(own.glob("*.yaml")):
+        sources.append(own)
+    return sources
+
+
+def load_packs(config: Config) -> RuleSet:
+    """Load the rule packs of a configuration.
+
+    Raises:
+        PackError: any of them is wrong; nothing is loaded.
+    """
+    return load_rules(pack_sources(config))
 
 
 def load_knowledge(config: Config, packs: list[str | Path] | None = None) -> Knowledge:
@@ -57,7 +80,7 @@ def load_knowledge(config: Config, packs: list[str | Path] | None = None) -> Kno
     except PackError as error:
         problems += error.problems
     try:
-        registry = load_registry(config.registry_dir, config.registry_path)
+        registry = load_registry(config.registry_dir, config.registry_path, config.regions)
     except UserError as error:
         problems.append(str(error))
     if ruleset is None or registry is None:
@@ -74,17 +97,22 @@ def build_pipeline(
         ruleset=knowledge.ruleset,
         faults=knowledge.faults,
         registry=knowledge.registry,
-        settings=Settings(
-            policies=OrderPolicies(
-                config.orders.unknown_device,
-                config.orders.out_of_warranty,
-                cancel_on_recovery=config.orders.cancel_on_recovery,
-                reopen_window_ms=parse_duration(config.orders.reopen_window),
-            ),
-            probe_deadline_ms=parse_duration(config.orders.probe_deadline),
-            console_url=console_url,
-            topic_root=config.broker.topic_root,
+        settings=pipeline_settings(config, console_url),
+    )
+
+
+def pipeline_settings(config: Config, console_url: str | None) -> Settings:
+    """Return what the configuration tells a pipeline."""
+    return Settings(
+        policies=OrderPolicies(
+            config.orders.unknown_device,
+            config.orders.out_of_warranty,
+            cancel_on_recovery=config.orders.cancel_on_recovery,
+            reopen_window_ms=parse_duration(config.orders.reopen_window),
         ),
+        probe_deadline_ms=parse_duration(config.orders.probe_deadline),
+        console_url=console_url,
+        topic_root=config.broker.topic_root,
     )
 
 

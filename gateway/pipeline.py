@@ -7,7 +7,7 @@ acknowledgement, commands, in that order), recovery performs what was missed, re
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
 
@@ -16,11 +16,15 @@ from diagnostics.case import Case, Command
 from diagnostics.casebook import CaseBook, RuleLane
 from diagnostics.decision import Reason
 from diagnostics.explaining import explanation
-from diagnostics.faults import FaultCatalogue
+from diagnostics.faults import Fault, FaultCatalogue
 from diagnostics.instruction import Instruction, RefusedError
+from diagnostics.naming import Traits
+from diagnostics.orders.load import RepairerLoad
 from diagnostics.orders.policy import OrderPolicies, decide, overruled
-from diagnostics.orders.prefill import order_id, prefill
+from diagnostics.orders.prefill import prefill
 from diagnostics.orders.registry import Registry
+from diagnostics.orders.supply import kinds_of, needs_of
+from diagnostics.silences import Silence, SilenceVerb, SilenceWord
 from gateway.known import KnownDevices, merge, unstated
 from gateway.ports import Inbound, LedgerWrite, Notice, Rejected
 from gateway.rulechange import RuleChange, facts_asked
@@ -28,11 +32,12 @@ from gateway.wire.reasons import QuarantineReason, shown
 from gateway.wire.refusals import MAX_KEPT_PAYLOAD
 from gateway.wire.topics import Leaf, format_topic
 from rules.batch import Bool, Int32, ReadingBatch
-from rules.engine import Engine, FactsUpdate, RuleStanding
+from rules.engine import Applied, Engine, FactsUpdate, RuleStanding
 from rules.findings import Finding
 from rules.loader import RuleSet
 from rules.snapshot import Arrays, fingerprint
 from rules.symbols import DeviceId, Symbols
+from rules.tally import RuleTally
 from rules.times import MINUTE_MS
 
 
@@ -78,6 +83,41 @@ class Effects:
     refused: dict[str, str] = field(default_factory=dict)
 
 
+class Evaluator(Protocol):
+    """What evaluates rules over batches, as `rules.engine.Engine` does."""
+
+    def apply(self, batch: ReadingBatch, facts: Sequence[FactsUpdate] = ()) -> Applied:
+        """Take in a batch, with what devices say of themselves between its messages."""
+        ...
+
+    def tick(self, now: int) -> list[Finding]:
+        """Let arrival time pass."""
+        ...
+
+    def not_listening(self, gap_ms: int) -> None:
+        """Leave a span of arrival time out of every silence."""
+        ...
+
+
+class Answer(NamedTuple):
+    """A device's answer to a self test, contract section 1; `arrival` in ms."""
+
+    arrival: int
+    device: DeviceId
+    body: dict[str, object]
+
+
+class Answers(Protocol):
+    """What knows how devices answer self tests."""
+
+    def due(self, asked: Sequence[Command], now: int) -> Sequence[Answer]:
+        """Return the answers that arrive by `now` (ms), in order, each once.
+
+        `asked` are self tests that were sent, those of earlier calls among them or not.
+        """
+        ...
+
+
 class Pipeline:
     """The engine, the open cases and what devices said of themselves."""
 
@@ -89,21 +129,38 @@ class Pipeline:
         faults: FaultCatalogue,
         registry: Registry,
         settings: Settings,
+        evaluator: "Evaluator | None" = None,
+        answers: "Answers | None" = None,
     ) -> None:
+        """Begin with devices that never spoke.
+
+        Args:
+            symbols: the numbers that batches come with.
+            ruleset: the rules.
+            faults: what the faults are that they name.
+            registry: whose devices they are.
+            settings: of the configuration.
+            evaluator: what evaluates the rules, where that is not an engine of this pipeline's own.
+            answers: what answers self tests besides the devices that speak; a backtest knows of some.
+        """
         self.symbols = symbols
         self.ruleset = ruleset
         self._engine = Engine(ruleset, symbols)
+        self._evaluator: Evaluator = evaluator or self._engine
+        self._answers = answers
         self._book = CaseBook(
             ruleset.rules,
             faults,
             settings.probe_deadline_ms,
             reopen_window_ms=settings.policies.reopen_window_ms,
             cancel_on_recovery=settings.policies.cancel_on_recovery,
+            traits=self._traits,
         )
         self._faults = faults
         self._registry = registry
         self._settings = settings
         self._known = KnownDevices(symbols)
+        self._load = RepairerLoad()
         self._now = 0  # arrival of the last that was taken in
         self._lines: dict[str, bytes] = {}  # cases of the book as they are saved, by id
 
@@ -115,7 +172,7 @@ class Pipeline:
         refused: dict[str, str] = {}
         reconnecting: list[DeviceId] = []
         notices, updates = self._hear(inbound, changed, reconnecting)
-        applied = self._engine.apply(readings, updates)
+        applied = self._evaluator.apply(readings, updates)
         write = LedgerWrite()
         decided_at = self._pursue(applied.findings, notices, rejected, refused, write)
         if len(readings):
@@ -144,7 +201,7 @@ class Pipeline:
     def tick(self, now: int) -> Effects:
         """Let arrival time pass: silences and deadlines."""
         write = LedgerWrite()
-        findings = self._engine.tick(now)
+        findings = self._evaluator.tick(now)
         decided_at = self._pursue(findings, [], [], {}, write) | self._expire(now, write)
         self._now = max(self._now, now)
         return self._without_messages(write, decided_at, findings)
@@ -159,9 +216,13 @@ class Pipeline:
         """Return where each rule that is for a device stands in each of its lanes."""
         return self._engine.states(device)
 
+    def tally(self) -> list[RuleTally]:
+        """Return in how many lanes each rule stands where."""
+        return self._engine.tally()
+
     def not_listening(self, gap_ms: int) -> None:
         """Leave a span out of every silence: the gateway itself was not listening."""
-        self._engine.not_listening(gap_ms)
+        self._evaluator.not_listening(gap_ms)
 
     def waiting_commands(self, now: int) -> list[Command]:
         """Return the commands of probes that may still be answered."""
@@ -245,6 +306,8 @@ class Pipeline:
                 kept[number] = min(int(readings.ts[row]), int(readings.arrival[row]))
         for notice in inbound.notices:
             number = notice.device
+            if notice.kind == "instruction":
+                continue  # a person spoke; and a silence is of no device
             if number in first:
                 if notice.position <= first[number][0]:
                     first[number] = (notice.position, notice.arrival)
@@ -268,6 +331,17 @@ class Pipeline:
         zone = (site.time_zone if site else None) or (owner.time_zone if owner else None)
         known = {"model": entry.model, "firmware": entry.firmware, "time_zone": zone}
         return {name: value for name, value in known.items() if value is not None}
+
+    def _traits(self, device: DeviceId) -> Traits:
+        """Return what silences and people's words look at, beside the case."""
+        number = self.symbols.devices.index[device]
+        entry = self._registry.devices.get(device)
+        model = self._known.facts(number).get("model")
+        return Traits(
+            model=model if isinstance(model, str) else (entry.model if entry else None),
+            site=entry.site if entry else None,
+            online=self._known.online(number),
+        )
 
     def _see(self, inbound: Inbound, changed: dict[int, None]) -> None:
         """Note when devices were last heard of. What a broker had kept is no sign of life."""
@@ -323,11 +397,14 @@ class Pipeline:
         return decided_at
 
     def _instruct(self, notice: Notice, refused: dict[str, str]) -> None:
-        instruction = Instruction.model_validate(notice.body)
         try:
-            self._book.instruct(self.symbols.devices[notice.device], instruction, notice.arrival)
+            if notice.body["verb"] in get_args(SilenceVerb):
+                self._book.hush(SilenceWord.model_validate(notice.body), notice.arrival)
+            else:
+                instruction = Instruction.model_validate(notice.body)
+                self._book.instruct(self.symbols.devices[notice.device], instruction, notice.arrival)
         except RefusedError as error:
-            refused[instruction.instruction_id] = str(error)
+            refused[str(_said_id(notice))] = str(error)
 
     def _unasked(self, reply: Notice) -> Rejected:
         """Return a reply that nobody waits for, as it is put aside.
@@ -346,8 +423,19 @@ class Pipeline:
         )
 
     def _expire(self, now: int, write: LedgerWrite) -> dict[str, int]:
+        decided_at = self._take_answers(now, write)
         self._book.expire(now)
-        return self._open_orders(write)
+        return decided_at | self._open_orders(write)
+
+    def _take_answers(self, now: int, write: LedgerWrite) -> dict[str, int]:
+        """Take the answers to self tests that did not come with the messages, up to `now`."""
+        decided_at: dict[str, int] = {}
+        if self._answers is not None:
+            for answer in self._answers.due(self._book.journal.commands, now):
+                self._book.expire(answer.arrival)
+                self._book.reply(answer.device, answer.body, answer.arrival)
+                decided_at |= self._open_orders(write)
+        return decided_at
 
     def _open_orders(self, write: LedgerWrite) -> dict[str, int]:
         """Fill in an order for each verdict at once, before anything later is known, or note why none."""
@@ -358,42 +446,63 @@ class Pipeline:
             number_of = self.symbols.devices.index[device]
             facts = self._known.facts(number_of)
             fault = self._faults.get(case.fault)
-            against = decide(case, fault, self._registry, self._settings.policies, facts=facts)
+            against = decide(
+                case,
+                fault,
+                self._registry,
+                self._settings.policies,
+                facts=facts,
+                kinds=self._kinds(case, fault, rule.parts),
+            )
             if against is not None and not (verdict.insisted and overruled(against)):
                 self._book.no_order(verdict, against, wording.NO_ORDER[against])
                 continue
-            number = order_id(case)
-            self._book.open_order(verdict, number, wording.order_opened(number, verdict.confirmed_by))
-            write.orders.append(
-                prefill(
-                    case=case,
-                    confirmed_by=verdict.confirmed_by,
-                    explanation=explanation(
-                        case, rule, self.ruleset.catalogue, {**(self._registered(number_of) or {}), **facts}
-                    ),
-                    confidence=None,
-                    facts=facts,
-                    registry=self._registry,
-                    faults=self._faults,
-                    opened_at=verdict.at,
-                    reason=Reason.CONFIRMED.value,
-                    console_url=self._settings.console_url,
-                    parts_hint=rule.parts,
-                )
+            order = prefill(
+                case=case,
+                confirmed_by=verdict.confirmed_by,
+                explanation=explanation(
+                    case, rule, self.ruleset.catalogue, {**(self._registered(number_of) or {}), **facts}
+                ),
+                confidence=None,
+                facts=facts,
+                registry=self._registry,
+                faults=self._faults,
+                opened_at=verdict.at,
+                reason=Reason.CONFIRMED.value,
+                console_url=self._settings.console_url,
+                parts_hint=rule.parts,
+                load=self._load.now(self._book.journal.changes),
             )
-            decided_at[number] = verdict.arrival
+            provider = order.service.provider.id if order.service.provider else None
+            opened = wording.order_opened(order.order_id, verdict.confirmed_by)
+            self._book.open_order(verdict, order.order_id, opened, provider)
+            if provider is not None:
+                self._load.opened(order.order_id, provider)
+            write.orders.append(order)
+            decided_at[order.order_id] = verdict.arrival
         return decided_at
+
+    def _kinds(self, case: Case, fault: Fault | None, hints: Sequence[str]) -> list[str] | None:
+        """Return the kinds of parts that the repair takes, None when they are not known."""
+        return kinds_of(
+            needs_of(
+                fault=fault, hints=hints, faults=self._faults, registry=self._registry, tenant=case.tenant
+            )
+        )
 
     def _take(self, write: LedgerWrite) -> list[Command]:
         journal = self._book.take_journal()
         write.cases = [case.model_copy(deep=True) for case in journal.cases.values()]
         write.events, write.decisions = journal.events, journal.decisions
         write.changes = journal.changes
+        write.silences = list(journal.silences.values())
         for case in journal.cases.values():
             if case in self._book:
                 self._lines[case.case_id] = case.model_dump_json().encode()
             else:
                 self._lines.pop(case.case_id, None)
+        done = (case for case in journal.cases.values() if case not in self._book)
+        self._load.taken(journal.changes, done)
         return journal.commands
 
     # Other rules
@@ -407,7 +516,8 @@ class Pipeline:
         arrays, document = self._engine.snapshot()
         engine = Engine(ruleset, self.symbols)
         engine.restore(arrays, document)
-        self._engine, self.ruleset = engine, ruleset
+        self._engine = self._evaluator = engine
+        self.ruleset = ruleset
         change = RuleChange.between(_fingerprints(before), _fingerprints(ruleset))
         return change, self._take_rules(change.kept, facts_asked(before))
 
@@ -421,7 +531,7 @@ class Pipeline:
                 stated = {**(self._registered(number) or {}), **facts}
                 if stated:
                     updates.append(FactsUpdate(0, number, self._now, stated))
-        findings = self._engine.apply(EMPTY, updates).findings
+        findings = self._evaluator.apply(EMPTY, updates).findings
         return self._without_messages(write, self._pursue(findings, [], [], {}, write), findings)
 
     # Recovery
@@ -434,6 +544,7 @@ class Pipeline:
         return arrays, {
             "engine": engine,
             "now": self._now,
+            "silences": [silence.model_dump(mode="json") for silence in self._book.silences],
             "flapping": [[*lane.device, lane.component, lane.rule] for lane in self._book.flapping()],
             "rules": _fingerprints(self.ruleset),
             "asked": sorted(facts_asked(self.ruleset)),
@@ -453,6 +564,8 @@ class Pipeline:
         self._lines = {case.case_id: line for case, line in zip(cases, lines, strict=True)}
         flapping = (RuleLane(DeviceId(*names[:3]), *names[3:]) for names in document["flapping"])
         self._book.restore(cases, flapping)
+        self._book.silences.restore([Silence.model_validate(s) for s in document.get("silences", [])])
+        self._load.restore(cases)
         change = RuleChange.between(document["rules"], _fingerprints(self.ruleset))
         return self._take_rules(change.kept, frozenset(document["asked"]))
 

@@ -42,13 +42,14 @@ def facts_asked(ruleset: RuleSet) -> frozenset[str]:
 def _asked(rule: Rule) -> set[str]:
     selectors = [rule.selector, *(override.selector for override in rule.overrides)]
     names = {name for selector in selectors for name, _ in selector if name not in ("class", "tenant")}
-    names |= {node.name for tree in _conditions(rule) for node in walk(tree) if isinstance(node, FactValue)}
+    names |= {node.name for tree in conditions(rule) for node in walk(tree) if isinstance(node, FactValue)}
     if rule.schedule is not None:
         names.add("time_zone")
     return names
 
 
-def _conditions(rule: Rule) -> list[Node]:
+def conditions(rule: Rule) -> list[Node]:
+    """Return all that a rule asks: of suspicion, clearing, confirmation and severity."""
     ways = rule.confirm.ways if rule.confirm else ()
     return [
         rule.when,

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from diagnostics.case import Command
-from diagnostics.instruction import Instruction, RefusedError
 from diagnostics.orders.model import ServiceOrder
 from gateway.api.feed import Feed
+from gateway.api.views import Word
 from gateway.clock import Clock
 from gateway.errors import OutsideError, StoreUnavailableError
 from gateway.events import Events
@@ -34,7 +34,8 @@ from gateway.state import SavedState, UnusableStateError, load_state
 from gateway.wire.decoder import Decoder
 from rules.batch import Bool
 from rules.loader import PackError, RuleSet
-from rules.symbols import DeviceId, Symbols
+from rules.symbols import Symbols
+from rules.tally import RuleTally
 
 T = TypeVar("T")
 
@@ -72,17 +73,22 @@ class _Swap(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """What somebody said of a case and its order, waiting for its turn between two batches."""
+    """What somebody said of cases, orders or silences, waiting for its turn between two batches."""
 
-    device: DeviceId
-    instruction: Instruction
-    done: "asyncio.Future[None]"
+    words: Sequence[Word]
+    done: "asyncio.Future[list[str | None]]"
+
+
+class _Count(NamedTuple):
+    """Somebody who wants to know where the rules stand, waiting for a turn between two batches."""
+
+    done: "asyncio.Future[list[RuleTally]]"
 
 
 class Service:
     """Runs the journey of messages until it is stopped.
 
-    Fulfils `gateway.api.views.Health`, `Reloads` and `Instructed`.
+    Fulfils `gateway.api.views.Health`, `Reloads`, `Instructed` and `Tallies`.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -95,7 +101,7 @@ class Service:
         self._deaf_since: int | None = None  # when messages ceased to be received
         self._gaps: list[tuple[int, int]] = []  # (when they began again, length) not yet taken into account
         self._commands: set[asyncio.Task[None]] = set()
-        self._turns: asyncio.Queue[_Swap | _Told] = asyncio.Queue()
+        self._turns: asyncio.Queue[_Swap | _Told | _Count] = asyncio.Queue()
         self._reloading = asyncio.Lock()
         self._ended = False
         self.on_rules: list[Callable[[RuleSet], None]] = []  # are told of other rules once they are in force
@@ -192,48 +198,69 @@ class Service:
             if not turn.done.done():
                 turn.done.set_exception(OutsideError("the gateway is ending"))
 
-    async def _take(self, turn: _Swap | _Told, stop: asyncio.Event) -> None:
+    async def _take(self, turn: _Swap | _Told | _Count, stop: asyncio.Event) -> None:
         """Do between two batches what waits for it."""
-        if isinstance(turn, _Swap):
-            await self._swap(turn, stop)
-        else:
-            await self._follow(turn, stop)
+        match turn:
+            case _Swap():
+                await self._swap(turn, stop)
+            case _Told():
+                await self._follow(turn, stop)
+            case _Count():
+                tallies = await asyncio.to_thread(self._pipeline.tally)
+                if not turn.done.done():
+                    turn.done.set_result(tallies)
+
+    async def tally(self) -> list[RuleTally]:
+        """Return in how many lanes each rule stands where, counted between two batches.
+
+        Raises:
+            OutsideError: the gateway is not at work yet, or no more.
+        """
+        self._require_work()
+        done: asyncio.Future[list[RuleTally]] = asyncio.get_running_loop().create_future()
+        self._turns.put_nowait(_Count(done))
+        return await done
+
+    def _require_work(self) -> None:
+        if not self._recovered or self._ended:
+            raise OutsideError("the gateway is ending" if self._ended else self.ready()[1])
 
     # People
 
-    async def instruct(self, device: DeviceId, instruction: Instruction) -> None:
+    async def instruct(self, words: Sequence[Word]) -> list[str | None]:
         """Let people's words have their effect, between two batches; returns once that is kept.
 
+        Returns:
+            Of each word why it was refused and is not kept, None where it was not.
+
         Raises:
-            RefusedError: it cannot be done with the case or the order as they stand; nothing is kept.
             OutsideError: the gateway is not at work yet, or no more.
         """
-        if not self._recovered or self._ended:
-            raise OutsideError("the gateway is ending" if self._ended else self.ready()[1])
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._turns.put_nowait(_Told(device, instruction, done))
-        await done
+        self._require_work()
+        done: asyncio.Future[list[str | None]] = asyncio.get_running_loop().create_future()
+        self._turns.put_nowait(_Told(words, done))
+        return await done
 
     async def _follow(self, told: _Told, stop: asyncio.Event) -> None:
-        """Let an instruction go the way of a message: it is kept in the history, and recovery finds it there.
+        """Let words go the way of messages: they are kept in the history, and recovery finds them there.
 
-        It is dated before whatever waits to be worked on, so that recovery takes it at the same place.
+        They are dated before whatever waits to be worked on, so that recovery takes them at the same place.
         """
         waiting = self._parts.receiver.waiting
         at = self._pipeline.now if waiting else max(self._pipeline.now, self._parts.clock.now())
-        number = self._parts.symbols.devices.intern(told.device)
-        body = told.instruction.model_dump(mode="json")
-        effects = self._pipeline.push(Inbound(EMPTY, (Notice("instruction", 0, number, at, body),)))
+        intern = self._parts.symbols.devices.intern
+        notices = tuple(
+            Notice("instruction", 0, intern(device), at, said.model_dump(mode="json", by_alias=True))
+            for device, said in told.words
+        )
+        effects = self._pipeline.push(Inbound(EMPTY, notices))
         kept = await self._perform(effects, stop, messages=0)
         if kept:
             self._announce(effects)
         if told.done.done():
             return
-        refused = effects.refused.get(told.instruction.instruction_id)
-        if refused is not None:
-            told.done.set_exception(RefusedError(refused))
-        elif kept:
-            told.done.set_result(None)
+        if kept:
+            told.done.set_result([effects.refused.get(said.instruction_id) for _, said in told.words])
         else:
             told.done.set_exception(OutsideError("the gateway is ending"))
 

@@ -37,6 +37,7 @@ from rules.snapshot import (
     spread,
 )
 from rules.symbols import DeviceId, Symbols
+from rules.tally import RuleTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class Engine:
                     device_class.peers.end()
             if len(batch):
                 self._pass_time(int(batch.arrival.max()), len(batch), findings)
-        findings.sort(key=_order)
+        findings.sort(key=in_order)
         return Applied(findings, late, repeated)
 
     def tick(self, now: int) -> list[Finding]:
@@ -170,7 +171,7 @@ class Engine:
         findings: list[Finding] = []
         with np.errstate(all="ignore"):
             self._pass_time(now, 0, findings)
-        findings.sort(key=_order)
+        findings.sort(key=in_order)
         return findings
 
     def not_listening(self, gap_ms: int) -> None:
@@ -197,6 +198,14 @@ class Engine:
             for rule in self._classes[device.device_class].rules
             for lane in rule.watched(rule.lanes.children(row)[0]).tolist()
         ]
+
+    def tally(self) -> list[RuleTally]:
+        """Return in how many lanes each rule stands where, in the order of the rules."""
+        tallies = {rule.id: RuleTally(rule) for rule in self.ruleset.rules}
+        for device_class in self._classes.values():
+            for lanes in device_class.rules:
+                tallies[lanes.rule.id].add(lanes)
+        return list(tallies.values())
 
     # Saved states
 
@@ -523,5 +532,6 @@ def _parts(batch: ReadingBatch, facts: Sequence[FactsUpdate]) -> Iterator[tuple[
         yield np.flatnonzero(messages == number), now if number else []
 
 
-def _order(finding: Finding) -> tuple[int, int, int, str, str]:
+def in_order(finding: Finding) -> tuple[int, int, int, str, str]:
+    """Return what the findings of a batch are sorted by."""
     return (finding.position, finding.arrival, finding.rule.order, str(finding.device), finding.component)

@@ -47,8 +47,35 @@ def load_rules(sources: Iterable[str | Path]) -> RuleSet:
         PackError: any of them is wrong; nothing is loaded.
     """
     problems: list[str] = []
+    return _load(_files(sources, problems), problems)
+
+
+def read_packs(sources: Iterable[str | Path]) -> list[tuple[str, bytes]]:
+    """Return the files that `load_rules` would load, by name, as they now stand.
+
+    Raises:
+        PackError: a file cannot be read, or a folder has none.
+    """
+    problems: list[str] = []
+    files = list(_files(sources, problems))
+    if problems:
+        raise PackError(problems)
+    return files
+
+
+def load_files(files: Iterable[tuple[str, bytes]]) -> RuleSet:
+    """Load packs from what `read_packs` returns, or from texts that stand in no file yet.
+
+    Raises:
+        PackError: any of them is wrong; nothing is loaded.
+    """
+    return _load(files, [])
+
+
+def _load(files: Iterable[tuple[str, bytes]], problems: list[str]) -> RuleSet:
+    """Load packs; `problems` has what is known to be wrong once `files` were gone through."""
     packs: list[_Pack] = []
-    for name, content in _files(sources, problems):
+    for name, content in files:
         document = read_document(name, content, problems)
         if document is not None and (shaped := read_pack(document, problems)) is not None:
             packs.append(_Pack(document, shaped))

@@ -42,6 +42,8 @@ class RuleLanes:
 
     Attributes:
         standings: where it is not quiet.
+        devices: of the class.
+        read: columns whose readings it is evaluated for: of its own lanes, and of the devices'.
         silences: what it must be told of when a signal falls silent; None when it asks for no silence.
     """
 
@@ -58,7 +60,7 @@ class RuleLanes:
         self.rule = rule
         self.lanes = lanes
         self.fingerprint = fingerprint(rule)
-        self._devices = devices
+        self.devices = devices
         self._symbols = symbols
         self._catalogue = catalogue
         self._bindings = Bindings(lanes, devices, peers, symbols.texts, self.fingerprint)
@@ -71,7 +73,7 @@ class RuleLanes:
         self._steps = [self._compiled(step.condition) for step in rule.severities]
         self._life = Life(rule, listens=bool(self._bindings.silences))
         self._observed = self._observed_signals()
-        self._read = self._bindings.read()
+        self.read = self._bindings.read()
         self.silences = Silences(self._bindings, devices, lanes.capacity) if self._bindings.silences else None
         self._ask_facts()
         self.standings = Standings()
@@ -90,9 +92,9 @@ class RuleLanes:
         for selector in (rule.selector, *(override.selector for override in rule.overrides)):
             for name, _ in selector:
                 if name not in ("class", "tenant"):
-                    self._devices.know(name)
+                    self.devices.know(name)
         if rule.schedule is not None:
-            self._devices.know("time_zone")
+            self.devices.know("time_zone")
 
     def _observed_signals(self) -> list[tuple[Channel, Source, Constant | LimitValue | None]]:
         """Return the signals whose values go with a finding: of the conditions first, then the evidence."""
@@ -120,7 +122,7 @@ class RuleLanes:
         """Grow with the lane sets."""
         if self.silences is not None:
             self.silences.reserve(self.lanes.capacity)
-        more = self._devices.lanes.capacity - len(self._enabled)
+        more = self.devices.lanes.capacity - len(self._enabled)
         if more > 0:
             self._enabled = np.pad(self._enabled, (0, more))
             for name, value in self.rule.limits:
@@ -135,8 +137,8 @@ class RuleLanes:
             return
         if self.silences is not None:
             self.silences.look_again()
-        for one, alike in self._devices.alike(rows):
-            device, facts = self._devices.ids[one], self._devices.stated[one]
+        for one, alike in self.devices.alike(rows):
+            device, facts = self.devices.ids[one], self.devices.stated[one]
             if self._selective:
                 self._enabled[alike] = selects(self.rule, device, facts)
             if self._limits:
@@ -175,12 +177,12 @@ class RuleLanes:
 
     def evaluate(self, part: Part, findings: list[Finding]) -> None:
         """Evaluate the lanes that messages touch, whose timer runs, or in which a signal fell silent."""
-        points = part.points(self.lanes, *self._read)
+        points = part.points(self.lanes, *self.read)
         shared: Shared | None = None
         if self.silences is not None:
             points = self.silences.points(part, points, self._due)
         elif points is not None:
-            shared = part.shared(self.lanes, *self._read)
+            shared = part.shared(self.lanes, *self.read)
         timed = self._timed(part)
         if points is None:
             if len(timed):
@@ -276,7 +278,7 @@ class RuleLanes:
         schedule = self.rule.schedule
         if schedule is None:
             return np.ones(len(points), dtype=np.bool_)
-        zones = self._devices.fact("time_zone", "text")[self.lanes.parents[points.lane]]
+        zones = self.devices.fact("time_zone", "text")[self.lanes.parents[points.lane]]
         return inside(schedule, zones, self._symbols.texts, points.t)
 
     def _walk(self, part: Part, view: View, findings: list[Finding]) -> None:
@@ -313,7 +315,7 @@ class RuleLanes:
                 at=int(seen.t[index]),
                 arrival=int(seen.arrival[index]),
                 rule=self.rule,
-                device=self._devices.ids[int(self.lanes.parents[seen.lane[index]])],
+                device=self.devices.ids[int(self.lanes.parents[seen.lane[index]])],
                 component=self.component(int(seen.lane[index])),
                 ways=tuple(bool(step.ways >> bit & 1) for bit in range(ways)),
                 observations=observations[index],

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from diagnostics.decision import Reason
 from diagnostics.naming import derived
+from diagnostics.orders.filling import Filled, filled_in, held
 from diagnostics.orders.lifecycle import Actor, OrderOutcome
 from diagnostics.orders.model import OrderEvidence, OrderState, ServiceOrder
 from rules.model import Severity
@@ -35,6 +36,7 @@ class OrderChange(BaseModel):
         outcome: where it was closed.
         severity: of the fault from now on; None leaves it.
         evidence: all of it from now on; None leaves it.
+        filled: fields that somebody filled in, with what they held before.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +54,14 @@ class OrderChange(BaseModel):
     parts_used: list[PartUsed] = []
     severity: Severity | None = None
     evidence: list[OrderEvidence] | None = None
+    filled: list[Filled] = []
+
+    def against(self, order: ServiceOrder) -> "OrderChange":
+        """Return the change with what the fields that are filled in held in an order before it."""
+        if not self.filled:
+            return self
+        filled = [item.model_copy(update={"before": held(order, item.field)}) for item in self.filled]
+        return self.model_copy(update={"filled": filled})
 
     def is_of(self, key: str) -> bool:
         """Whether it is the change that was made with this key."""
@@ -67,4 +77,4 @@ class OrderChange(BaseModel):
         if self.evidence is not None:
             diagnosis = changed.diagnosis.model_copy(update={"evidence": self.evidence})
             changed = changed.model_copy(update={"diagnosis": diagnosis})
-        return changed
+        return filled_in(changed, self.filled, self.who, self.at) if self.filled else changed

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from diagnostics.orders.lifecycle import OrderOutcome, state_of
-from gateway.api.acting import Body, Name, Part, Text
+from gateway.api.acting import Part
+from gateway.api.desk import Body, Name, Text
 from gateway.dispatch.ticketstates import TicketNews, event_news
 
 #: Types of the events that the gateway itself sends; one that comes back is no answer.

@@ -22,6 +22,7 @@ from diagnostics.orders.model import OrderState
 from gateway.answering import Answer, Answering, NoSuchOrderError
 from gateway.api.answerforms import AnswerBody, answer_schema, said_in
 from gateway.api.problems import Problem, ProblemError
+from gateway.api.rights import open_to_all
 from gateway.dispatch.targets import Target
 from gateway.dispatch.ticketstates import TicketNews
 from gateway.errors import OutsideError
@@ -210,6 +211,7 @@ def _answer(target: Target, said: AnswerBody, key: str) -> Answer:
 
 @router.post(
     "/answers/{target}",
+    dependencies=[open_to_all("the target's signature says who it is")],
     openapi_extra={
         "security": [],
         "parameters": [

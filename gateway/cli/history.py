@@ -29,7 +29,7 @@ def stored_readings(
     try:
         history = DuckDbHistory.open_readonly(config.history_path)
     except StoreUnavailableError as error:
-        url = _running_gateway(config)
+        url = running_gateway(config)
         if url is None:
             raise OutsideError(str(error)) from None
         return _ask(url, device, signal=signal, start=start, end=end)
@@ -39,7 +39,7 @@ def stored_readings(
         history.close()
 
 
-def _running_gateway(config: Config) -> str | None:
+def running_gateway(config: Config) -> str | None:
     """Return where the gateway that holds the history answers, from the word it left."""
     try:
         document = json.loads((config.data_dir / "gateway.json").read_text(encoding="utf-8"))
@@ -50,7 +50,7 @@ def _running_gateway(config: Config) -> str | None:
 
 def heard_of(config: Config, device: DeviceId) -> int | None:
     """Return the arrival of a device's last message as the running gateway knows it, ms, or None."""
-    url = _running_gateway(config)
+    url = running_gateway(config)
     if url is None:
         return None
     try:

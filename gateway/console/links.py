@@ -29,3 +29,23 @@ def with_filters(path: str, **filters: str | None) -> str:
     """Return a list's page with those filters that are set."""
     chosen = {name: value for name, value in filters.items() if value}
     return f"{path}?{urlencode(chosen)}" if chosen else path
+
+
+def rule_path(rule_id: str) -> str:
+    """Return the page of a rule."""
+    return f"/rules/{quote(rule_id, safe='')}"
+
+
+def pack_path(name: str) -> str:
+    """Return the page on which a pack of the user's own is edited."""
+    return f"/packs/{quote(name, safe='')}"
+
+
+def copy_path(rule_id: str) -> str:
+    """Return the page on which limits of a shipped rule are changed."""
+    return f"/packs?{urlencode({'copy': rule_id})}"
+
+
+def new_pack_path() -> str:
+    """Return the page on which a new pack is written."""
+    return "/packs"

@@ -12,6 +12,7 @@ from gateway.history.file import MIB, HistoryFile
 from gateway.history.layouts import Layouts
 from gateway.history.names import Names
 from gateway.history.rows import Stored, inbound, message_rows, notice_rows, number_messages
+from gateway.history.span import Span, read_span
 from gateway.ports import Inbound, Notice, StoredReading
 from rules.batch import Bool, Int32, Int64, Kind, ReadingBatch, Value
 from rules.symbols import Channel, DeviceId, Symbols
@@ -243,6 +244,16 @@ class DuckDbHistory:
             StoredReading(ts, signal, component, _value(kind, value, text), arrival)
             for ts, signal, component, kind, value, text, arrival in reversed(rows)
         ]
+
+    def span(self, *, start: int, since: int, to: int) -> Span:
+        """Return what arrived in start <= arrival < to, ms, to be read in order; see `Span`.
+
+        Raises:
+            StoreUnavailableError: the same call may be made again.
+        """
+        return read_span(
+            self._file, self._devices, self._channels, self._layouts, start=start, since=since, to=to
+        )
 
     def close(self) -> None:
         """Fold the log into the file where there is room, and release both."""

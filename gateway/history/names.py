@@ -17,7 +17,8 @@ class Names(Generic[T]):
     """The names of devices, or of channels, as one file numbers them.
 
     The file outlives every `Symbols`, so it has numbers of its own; what a caller's numbers are in the file
-    is remembered for the table that came last, which in a gateway is always the same one.
+    is remembered for the table that came last, which in a gateway is always the same one. So is what the
+    file's numbers are in the caller's table.
 
     Attributes:
         stored: every name with its number in the file.
@@ -29,6 +30,8 @@ class Names(Generic[T]):
         self.saved = 0
         self._table: Interner[T] | None = None
         self._in_file: Int32 = np.empty(0, dtype=np.int32)
+        self._reader: Interner[T] | None = None
+        self._in_table: Int32 = np.empty(0, dtype=np.int32)  # the reader's numbers, by the file's
 
     def to_file(self, table: Interner[T], numbers: Int32, *, add: bool) -> Int32:
         """Return the file's numbers of a caller's numbers, int32 of the same shape.
@@ -52,9 +55,16 @@ class Names(Generic[T]):
 
     def from_file(self, table: Interner[T], numbers: Int32 | Int64) -> Int32:
         """Return a caller's numbers of the file's, int32; new names are interned in the caller's table."""
-        distinct, place = np.unique(numbers, return_inverse=True)
-        mine = [table.intern(self.stored[number]) for number in distinct.tolist()]
-        return np.array(mine, dtype=np.int32)[place]
+        if table is not self._reader:
+            self._reader, self._in_table = table, np.empty(0, dtype=np.int32)
+        if len(self.stored) > len(self._in_table):
+            room = np.full(2 * len(self.stored), _UNKNOWN, dtype=np.int32)
+            room[: len(self._in_table)] = self._in_table
+            self._in_table = room
+        found = self._in_table[numbers]
+        for number in np.unique(numbers[found == _UNKNOWN]).tolist():
+            self._in_table[number] = table.intern(self.stored[number])
+        return self._in_table[numbers]
 
     def unsaved_rows(self, columns: tuple[str, ...]) -> pa.Table:
         """Return the names that the file does not have yet, with their numbers, as rows of its table."""

@@ -3,12 +3,14 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from browser.console_courses import NOW
 from browser.console_seed import sown
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
+from diagnostics.orders.registry import Registry
 from gateway.api.app import create_app
 from gateway.api.feed import Feed
 from gateway.clock import ManualClock
@@ -55,8 +57,9 @@ class Site:
     events: Events = field(default_factory=Events)
     feed: Feed = field(default_factory=Feed)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    registry: Registry = field(default_factory=Registry)
 
-    def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None) -> FastAPI:
+    def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None, **more: Any) -> FastAPI:
         return create_app(
             ledger=self.ledger,
             history=self.history,
@@ -65,9 +68,11 @@ class Site:
             pipeline_rules=ShippedRules(),
             changes=self.feed,
             clock=self.clock,
+            registry=self.registry,
             outbox=self.outbox,
             listen_host=listen_host,
             console_url=console_url,
+            **more,
         )
 
     def client(self, app: FastAPI | None = None) -> AsyncClient:
