@@ -568,11 +568,13 @@ class Ticket:
         id: the target's.
         state: that it is in, in the target's words, if it said so.
         followed: the last of these that the order has followed, or that followed from the order.
+        followed_at: ms, up to when the order's changes may be what it followed.
     """
 
     id: str
     state: str | None = None
     followed: str | None = None
+    followed_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dispatching import CLOSED, OPENED, Office, target
 from mailservers import MailServer
 from receivers import DROP, Receiver, Reply
 
-from gateway.ports import LedgerWrite
+from gateway.ports import LedgerWrite, Ticket
 
 #: One test shows that nothing is sent where aiosmtpd warns that it should not be.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
@@ -84,6 +84,22 @@ async def test_an_order_becomes_a_ticket_that_is_patched(office):
     values = {each["name"]: each["value"] for each in ticket["troubleTicketCharacteristic"]}
     assert values["device"] == "wm-1"
     assert values["serviceOrder"]["order_id"] == "SO-1"
+
+
+@pytest.mark.parametrize(("since", "sent"), [(0, True), (2**60, False)], ids=["before", "after"])
+async def test_a_state_from_before_their_last_word_does_not_set_their_ticket_back(office, since, sent):
+    system = TicketSystem()
+    with Receiver(then=system.answer) as receiver:
+        tickets = desk(receiver)
+        office.know(tickets)
+        office.open(1)
+        await office.delivered(tickets, number=1)
+        office.outbox.keep_ticket("crm", "SO-1", Ticket("TT/1", "held", "held", since), 1)
+        office.end(1)
+        await office.delivered(tickets, number=2)
+    patch = receiver.requests[-1].document
+    assert ("status" in patch) == sent
+    assert patch["severity"] == "minor"
 
 
 async def test_a_creation_that_was_not_answered_makes_no_second_ticket(office):
