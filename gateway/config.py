@@ -170,6 +170,7 @@ class DispatchTable(Table):
     username: str | None = None
     password: str | None = None
     password_file: Path | None = None
+    auto_submitted: bool = True
     ca_file: Path | None = None
     poll: DurationText = "60s"
     folder: Path | None = None
