@@ -26,6 +26,11 @@ Value = TypeVar("Value")
 APPLICATION = 0x46_57_52_47  # "FWRG"
 VERSION = 2
 
+_INDEXES = {
+    "devices_of_owner": "CREATE INDEX IF NOT EXISTS devices_of_owner ON devices (owner)",
+    "devices_of_site": "CREATE INDEX IF NOT EXISTS devices_of_site ON devices (site)",
+}
+
 #: `home` is the region in whose file the personal data stands; NULL: in this one. `rows` has the tables that
 #: are small, as they were imported; of these only warranties may be many, and those of one device have it as
 #: their scope.
@@ -39,8 +44,7 @@ CREATE TABLE IF NOT EXISTS sites (
 CREATE TABLE IF NOT EXISTS devices (
   tenant TEXT, class TEXT, device TEXT, model TEXT, serial TEXT, firmware TEXT, parent TEXT, owner TEXT,
   site TEXT, bought TEXT, PRIMARY KEY (tenant, class, device)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS devices_of_owner ON devices (owner);
-CREATE INDEX IF NOT EXISTS devices_of_site ON devices (site);
+{"".join(f"{statement};" for statement in _INDEXES.values())}
 CREATE TABLE IF NOT EXISTS rows (
   name TEXT, scope TEXT, key TEXT, place INTEGER, cells TEXT, PRIMARY KEY (name, scope, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS homes (region TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -187,21 +191,31 @@ class RegistryDatabase:
 
     def put_owners(self, owners: Sequence[Owner]) -> None:
         """Add owners or replace those of the same key; inside `writing`."""
+        self.put_owner_cells([(o.id, o.name, o.contact, o.language, o.time_zone) for o in owners])
+
+    def put_owner_cells(self, rows: Sequence[Cells]) -> None:
+        """Do so with rows of cells in the order of the table's columns."""
         if self._homes:
-            self._leave_homes("persons", "owners", [owner.id for owner in owners])
+            self._leave_homes("persons", "owners", [str(row[0]) for row in rows])
         self._many(
             "INSERT OR REPLACE INTO owners VALUES (?, ?, ?, NULL)",
-            [(o.id, o.language, o.time_zone) for o in owners],
+            [(owner, language, zone) for owner, _, _, language, zone in rows],
         )
-        self._persons.put("persons", [(o.id, o.name, o.contact) for o in owners])
+        self._persons.put("persons", [row[:3] for row in rows])
 
     def put_sites(self, sites: Sequence[SiteEntry]) -> None:
         """Add sites or replace those of the same key; inside `writing`."""
+        self.put_site_cells(
+            [(s.id, s.address, s.country, s.region, s.postal_code, s.time_zone) for s in sites]
+        )
+
+    def put_site_cells(self, rows: Sequence[Cells]) -> None:
+        """Do so with rows of cells in the order of the table's columns."""
         if self._homes:
-            self._leave_homes("addresses", "sites", [site.id for site in sites])
-        rows = [(s.id, s.country, s.time_zone, s.postal_code, s.region) for s in sites]
-        self._many("INSERT OR REPLACE INTO sites VALUES (?, ?, ?, ?, ?, NULL)", rows)
-        self._persons.put("addresses", [(s.id, s.address) for s in sites])
+            self._leave_homes("addresses", "sites", [str(row[0]) for row in rows])
+        told = [(site, country, zone, code, region) for site, _, country, region, code, zone in rows]
+        self._many("INSERT OR REPLACE INTO sites VALUES (?, ?, ?, ?, ?, NULL)", told)
+        self._persons.put("addresses", [row[:2] for row in rows])
 
     def put_rows(self, table: str, rows: Iterable[tuple[str, str, Mapping[str, str]]]) -> None:
         """Add rows of a small table, or replace those of the same scope and key, in their place.
@@ -249,7 +263,30 @@ class RegistryDatabase:
             )
             for d in devices
         ]
+        self.put_device_cells(rows)
+
+    def put_device_cells(self, rows: Sequence[Cells]) -> None:
+        """Do so with rows of cells in the order of the table's columns."""
         self._many("INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    @contextmanager
+    def in_bulk(self) -> Iterator[None]:
+        """Inside, many devices may be put; where there are none yet, they are put in order at the end.
+
+        Inside `writing`.
+        """
+        with self._speaking():
+            self._connection.execute(
+                "PRAGMA cache_size = -100000"
+            )  # KiB: all that an index touches at a time
+        empty = self.one("SELECT 1 FROM devices LIMIT 1") is None
+        with self._speaking():
+            for name in _INDEXES if empty else ():
+                self._connection.execute(f"DROP INDEX IF EXISTS {name}")
+        yield
+        with self._speaking():
+            for statement in _INDEXES.values() if empty else ():
+                self._connection.execute(statement)
 
     def _many(self, statement: str, rows: Iterable[tuple[str | int | None, ...]]) -> None:
         with self._speaking():
