@@ -8,19 +8,16 @@ technical facts.
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 from diagnostics.orders.registry import Coverage, DeviceEntry, Owner, Registry, SiteEntry
 from gateway.errors import UserError
+from gateway.registry_lookup import DEVICES, OWNERS, SITES, Layered, Lookup
 from gateway.registry_persons import SCHEMA as PERSONS_SCHEMA
 from gateway.registry_persons import Cells, Persons, connect, speaking
 from rules.symbols import DeviceId
-
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
 
 #: Stands in the file, so that a file of another program or of a later forewarn is not touched.
 APPLICATION = 0x46_57_52_47  # "FWRG"
@@ -58,57 +55,6 @@ ALTER TABLE owners ADD COLUMN home TEXT;
 ALTER TABLE sites ADD COLUMN region TEXT;
 ALTER TABLE sites ADD COLUMN home TEXT;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Queries(Generic[Key, Value]):
-    """How a table is read: one row by its key, all keys in order, how many, and what rows become."""
-
-    one: str
-    keys: str
-    count: str
-    key: Callable[[Sequence[str]], Key]
-    value: Callable[[Sequence[str]], Value]
-
-
-def _device(row: Sequence[str]) -> DeviceEntry:
-    tenant, device_class, device, model, serial, firmware, parent, owner, site, bought = row
-    return DeviceEntry(
-        DeviceId(tenant, device_class, device),
-        model,
-        serial,
-        firmware,
-        parent,
-        owner,
-        site,
-        date.fromisoformat(bought) if bought else None,
-    )
-
-
-_OWNERS = _Queries(
-    "SELECT owner, name, contact, language, time_zone, home FROM owners LEFT JOIN persons USING (owner)"
-    " WHERE owner = ?",
-    "SELECT owner FROM owners ORDER BY owner",
-    "SELECT count(*) FROM owners",
-    lambda row: row[0],
-    lambda row: Owner(*row[:5]),
-)
-_SITES = _Queries(
-    "SELECT site, address, country, time_zone, postal_code, region, home"
-    " FROM sites LEFT JOIN addresses USING (site) WHERE site = ?",
-    "SELECT site FROM sites ORDER BY site",
-    "SELECT count(*) FROM sites",
-    lambda row: row[0],
-    lambda row: SiteEntry(*row[:6]),
-)
-_DEVICES = _Queries(
-    "SELECT tenant, class, device, model, serial, firmware, parent, owner, site, bought FROM devices"
-    " WHERE tenant = ? AND class = ? AND device = ?",
-    "SELECT tenant, class, device FROM devices ORDER BY tenant, class, device",
-    "SELECT count(*) FROM devices",
-    lambda row: DeviceId(*row),
-    _device,
-)
 
 
 class RegistryDatabase:
@@ -426,19 +372,19 @@ class RegistryDatabase:
         return self._home(home).find(table, key)
 
     @property
-    def owners(self) -> "Lookup[str, Owner]":
+    def owners(self) -> Lookup[str, Owner]:
         """All owners."""
-        return Lookup(self, replace(_OWNERS, value=self._owner))
+        return Lookup(self, replace(OWNERS, value=self._owner))
 
     @property
-    def sites(self) -> "Lookup[str, SiteEntry]":
+    def sites(self) -> Lookup[str, SiteEntry]:
         """All sites."""
-        return Lookup(self, replace(_SITES, value=self._site))
+        return Lookup(self, replace(SITES, value=self._site))
 
     @property
-    def devices(self) -> "Lookup[DeviceId, DeviceEntry]":
+    def devices(self) -> Lookup[DeviceId, DeviceEntry]:
         """All devices."""
-        return Lookup(self, _DEVICES)
+        return Lookup(self, DEVICES)
 
     def devices_of(self, owner: str) -> list[DeviceEntry]:
         """Return the devices of an owner."""
@@ -475,43 +421,3 @@ class RegistryDatabase:
             owners=Layered(registry.owners, self.owners),
             sites=Layered(registry.sites, self.sites),
         )
-
-
-class Lookup(Mapping[Key, Value]):
-    """A table as a mapping that reads a row when it is asked for it."""
-
-    def __init__(self, database: RegistryDatabase, queries: _Queries[Key, Value]) -> None:
-        self._database, self._queries = database, queries
-
-    def __getitem__(self, key: Key) -> Value:
-        values = tuple(map(str, key)) if isinstance(key, tuple) else (str(key),)
-        row = self._database.one(self._queries.one, values)
-        if row is None:
-            raise KeyError(key)
-        return self._queries.value(row)
-
-    def __iter__(self) -> Iterator[Key]:
-        for row in self._database.all(self._queries.keys):
-            yield self._queries.key(row)
-
-    def __len__(self) -> int:
-        row = self._database.one(self._queries.count)
-        return int(row[0]) if row else 0
-
-
-class Layered(Mapping[Key, Value]):
-    """Two mappings of which the first goes before the second."""
-
-    def __init__(self, first: Mapping[Key, Value], second: Mapping[Key, Value]) -> None:
-        self._first, self._second = first, second
-
-    def __getitem__(self, key: Key) -> Value:
-        found = self._first.get(key)
-        return self._second[key] if found is None else found
-
-    def __iter__(self) -> Iterator[Key]:
-        yield from self._first
-        yield from (key for key in self._second if key not in self._first)
-
-    def __len__(self) -> int:
-        return len(self._second) + sum(key not in self._second for key in self._first)
