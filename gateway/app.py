@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +39,7 @@ from gateway.mqtt.embedded import EmbeddedBroker
 from gateway.mqtt.receiver import VERSIONS_OF, Ours, Receiver
 from gateway.pauses import Pauses
 from gateway.ports import Ledger
+from gateway.registry_patience import Patience, patient
 from gateway.rulesview import RulePacks
 from gateway.service import FIRST_ATTEMPT, Parts, Service
 from gateway.starting import Door, Starting
@@ -123,6 +124,9 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
             starting,
         )
         stack.callback(ledger.close)
+        patience = Patience(events) if knowledge.registry.is_looked_up else None
+        if patience is not None:
+            knowledge = replace(knowledge, registry=patient(knowledge.registry, patience))
         receiver, commander, listening = _clients(config, decoder.foreign, address, clock, events)
         parts = Parts(
             symbols=symbols,
@@ -138,6 +142,7 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
             state_path=config.data_dir / "state.npz",
             max_batch=config.intake.max_batch,
             packs=partial(load_packs, config),
+            patience=patience,
         )
         service = Service(parts)
         listening.append(service.listening)
@@ -330,6 +335,7 @@ async def _start(
 
     async def end() -> None:
         stop.set()
+        service.give_up()
         await asyncio.wait({living}, timeout=10)
         for task in (living, *others):
             task.cancel()
