@@ -8,10 +8,14 @@ import pytest
 from orders_world import FAULTS, OPENED_AT, WASHER, case_of
 from typer.testing import CliRunner, Result
 
+from diagnostics.decision import Decision
+from diagnostics.orders.changes import OrderChange
+from diagnostics.orders.model import OrderState
 from diagnostics.orders.prefill import prefill
 from diagnostics.orders.registry import Owner
 from gateway.cli.devices import devices_app
 from gateway.errors import UserError
+from gateway.ledger.erasing import Erased
 from gateway.ledger.store import SqlLedger
 from gateway.ports import LedgerWrite
 from gateway.registry import load_registry
@@ -210,6 +214,46 @@ def order_of_anna(folder: Path):
     )
 
 
+def change_of(order, why: str) -> OrderChange:
+    submitted = OrderState.SUBMITTED
+    return OrderChange(
+        change_id="OC-1",
+        order_id=order.order_id,
+        at=OPENED_AT,
+        who="moreau",
+        by="repairer",
+        before=submitted,
+        after=submitted,
+        why=why,
+    )
+
+
+def decision_of(order, text: str) -> Decision:
+    return Decision(
+        decision_id="D-1",
+        case_id=order.case_id,
+        tenant=order.tenant,
+        device_class=order.device.device_class,
+        device=order.device.device,
+        component="",
+        fault=order.fault.code,
+        rule="",
+        at=OPENED_AT,
+        outcome="note",
+        reason="commented",
+        text=text,
+        values={},
+    )
+
+
+@pytest.mark.parametrize("written", ["+49 171 1234567", "0171/1234567", "(0171) 123-45-67"])
+def test_a_telephone_number_is_found_however_it_is_written(written: str) -> None:
+    erased = Erased("Li Wei", "+49 171 1234567", frozenset(), ())
+    pattern = erased.pattern()
+    assert pattern is not None
+    assert pattern.sub("-", f"ring {written} at 2026-01-31, ask for Wei") == "ring - at 2026-01-31, ask for -"
+
+
 def test_an_erased_person_stands_nowhere_and_the_history_does(folder: Path) -> None:
     imported()
     files = folder / "forewarn-data" / "registry"
@@ -218,7 +262,12 @@ def test_an_erased_person_stands_nowhere_and_the_history_does(folder: Path) -> N
     order = order_of_anna(folder)
     url = f"sqlite:///{folder / 'forewarn-data' / 'ledger.db'}"
     ledger = SqlLedger(url)
-    ledger.commit(LedgerWrite(orders=[order]))
+    said = "rang Mrs Weber (anna@example.org), she is at home; Lindenweg 3, 34117 Kassel, second door"
+    ledger.commit(
+        LedgerWrite(
+            orders=[order], changes=[change_of(order, said)], decisions=[decision_of(order, f"anna: {said}")]
+        )
+    )
     ledger.close()
 
     result = forewarn("erase", "anna", "--yes")
@@ -229,11 +278,15 @@ def test_an_erased_person_stands_nowhere_and_the_history_does(folder: Path) -> N
     for path in (folder / "forewarn-data").rglob("*"):
         if path.is_file():
             content = path.read_bytes()
-            for secret in (b"Anna Weber", b"anna@example.org", b"Lindenweg"):
+            for secret in (b"Anna Weber", b"Weber", b"anna@example.org", b"Lindenweg"):
                 assert secret not in content, (path.name, secret)
     ledger = SqlLedger(url)
     (kept,) = ledger.orders().items
+    (change,) = ledger.order_changes(order.order_id)
+    (decision,) = ledger.decisions(case_id=order.case_id)
     ledger.close()
+    assert change.why == "rang Mrs [erased] ([erased]), she is at home; [erased], second door"
+    assert decision.text == f"[erased]: {change.why}"
     assert kept.device == order.device
     assert kept.diagnosis == order.diagnosis
     assert kept.parts == order.parts

@@ -57,7 +57,9 @@ def test_an_order_waits_for_its_owner_and_the_gateway_lives_on(tmp_path):
             assert running.ready(), "it answers meanwhile"
             assert orders(running, "acme/server/srv-1") == []
             renamed(path, "away", "devices")
-            (order,) = wait_until(lambda: orders(running, "acme/server/srv-1"), seconds=PATIENCE, what="the order")
+            (order,) = wait_until(
+                lambda: orders(running, "acme/server/srv-1"), seconds=PATIENCE, what="the order"
+            )
             assert order["customer"]["owner"] == "Anna Weber"
             assert [line["what"] for line in running.log("restored")] == ["registry"]
             one.wait_taken()
@@ -71,7 +73,9 @@ def test_an_order_waits_for_its_owner_and_the_gateway_lives_on(tmp_path):
             renamed(path, "away", "devices")
             running.start()
             running.wait_ready()
-            (order,) = wait_until(lambda: orders(running, "acme/server/srv-2"), seconds=PATIENCE, what="the other order")
+            (order,) = wait_until(
+                lambda: orders(running, "acme/server/srv-2"), seconds=PATIENCE, what="the other order"
+            )
             assert order["customer"]["owner"] == "Anna Weber"
     finally:
         broker.kill()
