@@ -17,7 +17,7 @@ from gateway.cli.devices import devices_app
 from gateway.errors import UserError
 from gateway.ledger.erasing import Erased
 from gateway.ledger.store import SqlLedger
-from gateway.ports import LedgerWrite
+from gateway.ports import DeviceRecord, LedgerWrite
 from gateway.registry import load_registry
 from gateway.registry_database import RegistryDatabase
 from rules.symbols import DeviceId
@@ -186,6 +186,24 @@ def test_readiness_says_who_would_lack_what(folder: Path) -> None:
     table = forewarn("readiness").stdout
     assert table.startswith("3 devices, 0 of them lack nothing")
     assert "customer.contact" in table
+
+
+def test_what_devices_said_of_themselves_is_looked_at(folder: Path) -> None:
+    (folder / "in" / "devices.csv").write_text("tenant,class,device\nacme,server,s-1\nacme,server,s-2\n")
+    (folder / "in" / "parts.csv").write_text("part,title,kind,models\nD-1,Drive,drive,ST4*\n")
+    forewarn("import", "in/devices.csv", "in/parts.csv")
+    device = DeviceId("acme", "server", "s-1")
+    drives = {"sda": {"model": "ST4000", "serial": "Z1"}, "sdb": {"model": "WD1"}}
+    facts = {"model": "R740", "serial": "S1", "firmware": "1", "components": drives}
+    ledger = SqlLedger(f"sqlite:///{folder / 'forewarn-data' / 'ledger.db'}")
+    ledger.commit(LedgerWrite(devices=[DeviceRecord(device, facts, online=True, last_seen=OPENED_AT)]))
+    ledger.close()
+    lines = [json.loads(line) for line in forewarn("readiness", "--json").stdout.splitlines()]
+    spoke, silent = ({one["field"]: one["why"] for one in line["lacks"]} for line in lines)
+    assert "device.model" in silent
+    assert not {"device.model", "device.serial", "device.firmware"} & spoke.keys()
+    assert spoke["device.part.serial"] == "the device did not say the serial number of sdb"
+    assert "device.part.serial" not in silent
 
 
 def test_devices_that_are_alike_are_told_in_their_own_names(folder: Path) -> None:
