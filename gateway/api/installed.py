@@ -9,7 +9,7 @@ from diagnostics.orders.terms import Term, terms_of
 from gateway.access.principal import Principal, Role
 from gateway.access.trail import Trail
 from gateway.api.masking import mask
-from gateway.registry_database import Layered, Lookup, RegistryDatabase
+from gateway.registry_lookup import Asked, Layered, Lookup
 from rules.symbols import DeviceId
 
 #: What a look at the owner of a device is called in the audit trail.
@@ -102,7 +102,7 @@ class Installed:
         return sorted({*in_files, *stored})[:limit]
 
 
-def database_of(registry: Registry) -> RegistryDatabase | None:
+def database_of(registry: Registry) -> Asked | None:
     """Return what was imported, None where nothing was."""
     devices = registry.devices
     behind = devices.second if isinstance(devices, Layered) else devices
