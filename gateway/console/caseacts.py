@@ -83,7 +83,9 @@ class CaseActs:
             if await self._hands.say([self._case], verb, action=test.action):
                 self._hands.toasts.say(t("The device was asked: {action}.", action=name))
 
-        self._row(name, "", " ".join(part for part in (fault_title(test.text), does) if part), asking.why_not, ask)
+        self._row(
+            name, "", " ".join(part for part in (fault_title(test.text), does) if part), asking.why_not, ask
+        )
 
     def _row(self, words: str, key: str, does: str, why_not: str | None, act: Act) -> None:
         with box("div", "act"):
