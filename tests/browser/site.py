@@ -13,6 +13,7 @@ from httpx import ASGITransport, AsyncClient
 from diagnostics.orders.registry import Registry
 from gateway.api.app import create_app
 from gateway.api.feed import Feed
+from gateway.api.views import RulesView
 from gateway.clock import ManualClock
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
@@ -58,6 +59,7 @@ class Site:
     feed: Feed = field(default_factory=Feed)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     registry: Registry = field(default_factory=Registry)
+    rules: RulesView = field(default_factory=ShippedRules)
 
     def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None, **more: Any) -> FastAPI:
         return create_app(
@@ -65,7 +67,7 @@ class Site:
             history=self.history,
             events=self.events,
             health=self.health,
-            pipeline_rules=ShippedRules(),
+            pipeline_rules=self.rules,
             changes=self.feed,
             clock=self.clock,
             registry=self.registry,

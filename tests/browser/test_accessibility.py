@@ -19,7 +19,13 @@ ADDRESSES = [
     "/orders/SO-9C41QD",
     "/devices",
     "/devices/acme/server/srv-014",
+    "/fleet",
+    "/rules",
+    "/rules/pending_sectors_growing",
+    "/packs",
     "/quarantine",
+    "/dead-letters",
+    "/account",
     "/nothing/here",
 ]
 

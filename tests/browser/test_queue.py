@@ -188,7 +188,7 @@ def test_a_fault_is_understood_tested_and_confirmed(house, reader):
     expect(page.locator(".title .chip")).to_have_text("confirmed")
     expect(page.locator(".lead")).to_contain_text("Its order is SO-")
     expect(page.locator(".ledger li").first).to_contain_text("anna")
-    expect(page.locator(".act", has_text="Confirm")).to_contain_text("is open")
+    expect(page.locator(".act", has_text="Confirm…")).to_contain_text("is open")
     page.keyboard.press("c")
     page.get_by_role("dialog", name="Comment").get_by_label("Remark").fill("<b>called</b> the owner")
     page.get_by_role("dialog", name="Comment").get_by_role("button", name="Comment").click()
