@@ -202,6 +202,7 @@ def explain(
     from gateway.cli.history import heard_of
     from gateway.ledger.store import SqlLedger
     from gateway.loading import load_knowledge
+    from gateway.plainwords import harmless
 
     asked = _device_id(device)
     loaded = _configuration(config)
@@ -209,7 +210,7 @@ def explain(
     ledger = SqlLedger.open_readonly(f"sqlite:///{loaded.ledger_path}")
     try:
         for line in explanation_lines(ledger, knowledge, asked, fault, heard=heard_of(loaded, asked)):
-            print(line)
+            print(harmless(line))
     finally:
         ledger.close()
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from diagnostics.orders.model import ServiceOrder
 from gateway.papers.dossier import Dossier
 from gateway.papers.sheet import CLASSES, money
-from gateway.papers.texts import Zone, shown
-from gateway.plainwords import words_of
+from gateway.papers.texts import Zone
+from gateway.plainwords import shown, words_of
 
 REPAIRER = "Identity and contact details of the repairer"
 SERVICE = "The repair service"
