@@ -23,7 +23,12 @@ from gateway.ports import History, Ledger
 from rules.symbols import Symbols
 
 RULES: list[dict[str, object]] = [
-    {"id": "pending_sectors_growing", "fault": "disk.media_wear", "when": "disk.pending_sectors > 0"}
+    {
+        "id": "pending_sectors_growing",
+        "fault": "disk.media_wear",
+        "when": "disk.pending_sectors > 0",
+        "hold": "45m",
+    }
 ]
 
 

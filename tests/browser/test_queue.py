@@ -228,6 +228,7 @@ def test_ten_thousand_open_cases_stay_quick(house, reader):
     """A page of them takes about as long as a page of a hundred: what is not shown costs next to nothing."""
     house.crowd(100)
     page = reader()
+    weight = page.evaluate(WEIGHT)
 
     def looks():
         took = []
@@ -244,7 +245,6 @@ def test_ten_thousand_open_cases_stay_quick(house, reader):
     expect(page.locator(".summary")).to_contain_text("10,000 open")
     pressed = [page.evaluate(INTERACTION) for _ in range(40)]
     p95 = sorted(pressed)[int(len(pressed) * 0.95)]
-    weight = page.evaluate(WEIGHT)
     print(
         f"\npage of 100 cases: {few * 1000:.0f} ms, of 10,000: {many * 1000:.0f} ms; "
         f"first content {weight['first']:.0f} ms; a key until drawn {p95:.0f} ms (p95); "
