@@ -117,8 +117,9 @@ def devices_by_site(registry: Registry) -> Counter[tuple[str, str]]:
     database = database_of(registry)
     if database is not None:
         counts.update({(tenant, site): int(number) for tenant, site, number in database.all(_BY_SITE)})
+    imported = devices.second if isinstance(devices, Layered) else {}
     for entry in files.values():
-        stored = database.devices.get(entry.id) if database is not None else None
+        stored = imported.get(entry.id)
         if stored is not None and stored.site is not None:
             counts[stored.id.tenant, stored.site] -= 1  # the files go before what was imported
         if entry.site is not None:
