@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 
 from diagnostics.orders.calendars import WorkingHours, parse_hours
 from diagnostics.orders.countries import COUNTRIES
+from gateway.csv_cells import has_guarded, plain
 from gateway.errors import OutsideError
 from rules.times import DAY_MS, parse_duration
 
@@ -265,6 +266,7 @@ class Table:
         if text is None:
             return
         records = csv.reader(io.StringIO(text, newline=""), strict=True)
+        guarded = has_guarded(text)  # asked once: a million lines need not look at each cell
         try:
             header = [cell.strip() for cell in next(records, [])]
             if not self._header_is_right(header):
@@ -273,6 +275,8 @@ class Table:
             for record in records:
                 row_line, line = line, records.line_num + 1
                 cells = list(map(str.strip, record))
+                if guarded:
+                    cells = list(map(plain, cells))
                 if not any(cells):
                     continue
                 if len(cells) != len(header):
