@@ -181,7 +181,7 @@ async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -
         stack.push_async_callback(http.stop, serving)  # before what it answers from is closed
         door.open(application)
         stack.callback(parts.feed.close)
-        _announce(stack, config.data_dir, http.url, events)
+        _announce(stack, config.data_dir, http.url, access.access.local_token, events)
         background = [commander.run(), access.access.run(), *([broker.watch()] if broker else [])]
         background += _dispatching(outbox, targets, answering, events)
         failed = await _start(stack, service, receiver, background)
@@ -362,11 +362,17 @@ def _application(
     return app
 
 
-def _announce(stack: contextlib.AsyncExitStack, data_dir: Path, url: str, events: Events) -> None:
-    """Leave word in the data folder where the running gateway answers, for the command line."""
+def _announce(stack: contextlib.AsyncExitStack, data_dir: Path, url: str, token: str, events: Events) -> None:
+    """Leave word in the data folder where the running gateway answers, for the command line.
+
+    Whoever may read the stores there may read this word, and with its token what the gateway knows of them.
+    """
     path = data_dir / "gateway.json"
+    word = json.dumps({"pid": os.getpid(), "url": url, "token": token})
     try:
-        path.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(word)
     except OSError as error:
         events.log.warning("address_not_written", detail=f"{error.strerror}: {path}")
     stack.callback(path.unlink, missing_ok=True)

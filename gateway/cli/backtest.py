@@ -107,10 +107,10 @@ def _run(asked: Backtest, config: Config, show: Show) -> BacktestResult:
     except StoreUnavailableError as error:
         from gateway.cli.backtestasking import ask
 
-        url = running_gateway(config)
-        if url is None:
+        running = running_gateway(config)
+        if running is None:
             raise OutsideError(str(error)) from None
-        return ask(url, asked, show)
+        return ask(running.url, asked, show, headers=running.headers)
     try:
         answers = []
         if config.ledger_path.exists():

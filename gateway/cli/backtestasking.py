@@ -1,7 +1,7 @@
 """A backtest by the gateway that holds the history, asked for and followed over its API."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -16,7 +16,9 @@ _LOOK_EVERY = 0.5
 _TIMEOUT = 60.0
 
 
-def ask(url: str, asked: Backtest, show: Callable[[Progress], None]) -> BacktestResult:
+def ask(
+    url: str, asked: Backtest, show: Callable[[Progress], None], *, headers: Mapping[str, str]
+) -> BacktestResult:
     """Have a running gateway do it and return the result; one that is interrupted is cancelled there.
 
     Raises:
@@ -24,7 +26,7 @@ def ask(url: str, asked: Backtest, show: Callable[[Progress], None]) -> Backtest
         OutsideError: it does not answer, or the backtest failed there.
     """
     try:
-        with httpx.Client(base_url=url, timeout=_TIMEOUT) as client:
+        with httpx.Client(base_url=url, headers=dict(headers), timeout=_TIMEOUT) as client:
             job = _said(client.post("/api/v1/backtests", json=_request(asked)))
             path = f"/api/v1/backtests/{job['id']}"
             try:

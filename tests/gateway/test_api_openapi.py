@@ -33,6 +33,9 @@ def test_it_holds_every_route():
         "/api/v1/deliveries/retry", "/api/v1/deliveries/{number}/retry",
         "/api/v1/orders/{order_id}/deliveries",
         "/api/v1/quarantine", "/api/v1/events", "/api/v1/ingest/{codec}", "/healthz", "/readyz", "/metrics",
+        "/api/v1/login", "/api/v1/logout", "/api/v1/me", "/api/v1/me/password", "/api/v1/me/tokens",
+        "/api/v1/me/tokens/{token_id}", "/api/v1/accounts", "/api/v1/accounts/{name}",
+        "/api/v1/accounts/{name}/password", "/api/v1/audit",
     }  # fmt: skip
 
 
