@@ -120,7 +120,7 @@ def _serve(folder, pipe):
         world = open_world(Path(folder), stack, HOT, FAN, LEAK)
         house = House(world.story, world.site)
         house.app.state.queries.rules = world.app.state.queries.rules
-        house.site.app = lambda: house.app
+        house.site.app = lambda **_: house.app
         served = Served(house.site)
         stack.callback(served.stop)
         pipe.send(served.base)
