@@ -558,6 +558,11 @@ class Owed:
     ticket: "Ticket | None" = None
     overtaken: bool = False
 
+    @property
+    def first_event_id(self) -> str:
+        """The id of the event by which the order was first opened."""
+        return f"{self.order_id}/com.forewarn.order.opened"
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
@@ -567,11 +572,13 @@ class Ticket:
         id: the target's.
         state: that it is in, in the target's words, if it said so.
         followed: the last of these that the order has followed, or that followed from the order.
+        followed_at: ms, up to when the order's changes may be what it followed.
     """
 
     id: str
     state: str | None = None
     followed: str | None = None
+    followed_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from gateway.api import (
     logins,
     operation,
     papers,
+    registering,
     routes,
     silencing,
 )
@@ -42,6 +43,7 @@ from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
 from gateway.ports import Deliveries, History, Ledger
+from gateway.registry_desk import RegistryDesk
 from gateway.wire.ingest import Offer, offers
 from rules.signals import Catalogue, load_catalogue
 
@@ -63,6 +65,7 @@ _ROUTERS = (
     answers.router,
     deliveries.router,
     silencing.router,
+    registering.router,
     ingest.router,
     logins.router,
     accounts.router,
@@ -94,6 +97,7 @@ def create_app(
     access: AccessDesk | None = None,
     trail: Trail | None = None,
     repeats: Answers | None = None,
+    registry_desk: RegistryDesk | None = None,
     topic_root: str = "fw",
     answer_desk: answers.AnswerDesk | None = None,
     outbox: Deliveries | None = None,
@@ -124,6 +128,7 @@ def create_app(
         access: accounts and logins; None where there are none.
         trail: keeps who changed what and who looked at whose data; None keeps nothing.
         repeats: keeps what was answered under an ``Idempotency-Key``; None keeps nothing.
+        registry_desk: the registry row by row; None has none.
         topic_root: where the topics of devices begin; below it they name their tenant.
         answer_desk: takes what repairers answer; without one there are no targets that could.
         outbox: what is owed to other systems; without one nothing ever was.
@@ -147,6 +152,7 @@ def create_app(
     app.state.changes = changes
     app.state.reloads = reloads
     app.state.instructed = instructed
+    app.state.registry = registry_desk
     app.state.answers = answer_desk
     app.state.deliveries = outbox
     app.state.backtests = tried

@@ -217,11 +217,13 @@ class ScopedLedger:
         limit: int = 100,
     ) -> Page[Quarantined]:
         """Return what could not be used, newest first; what tells no tenant is for those who see all."""
+        if self._within is not None:
+            within = self._within if within is None else self._within & set(within)
         return self._ledger.quarantine(
             reason=reason,
             topic=topic,
             since=since,
-            within=within if self._within is None else self._within,
+            within=within,
             cursor=cursor,
             limit=limit,
         )

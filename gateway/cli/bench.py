@@ -78,6 +78,19 @@ def bench_ingest(
     _report("ingest", _chosen(only, list(MEASUREMENTS), usual), settings)
 
 
+@bench_app.command("backtest")
+def bench_backtest(
+    devices: Annotated[int, typer.Option(min=20, help="In the synthetic fleet.")] = 1_000,
+    days: Annotated[int, typer.Option(min=1, help="That count.")] = 30,
+    warm_up: Annotated[int, typer.Option(min=0, help="Days before them.")] = 7,
+    every: Annotated[int, typer.Option(min=1, help="Minutes between two messages of a device.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is chance.")] = 1,
+) -> None:
+    """Measure a backtest over a month of a fleet; it writes the history itself, into a temporary folder."""
+    settings = {"devices": devices, "days": days, "warm_up_days": warm_up, "every": every, "seed": seed}
+    _report("backtest", ["month"], settings)
+
+
 def _chosen(only: list[str] | None, names: list[str], usual: list[str]) -> list[str]:
     """Return the measurements to run, in their usual order.
 

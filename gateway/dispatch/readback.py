@@ -2,14 +2,13 @@
 
 import asyncio
 import random
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from diagnostics.instruction import RefusedError
 from diagnostics.naming import derived
 from diagnostics.orders.model import OrderState
-from gateway.answering import Answer, Answering, NoSuchOrderError
+from gateway.answering import KEPT_WITHIN, Answer, Answering, NoSuchOrderError
 from gateway.clock import Clock
 from gateway.dispatch.http import Answer as Answered
 from gateway.dispatch.http import HttpClient
@@ -19,10 +18,13 @@ from gateway.dispatch.ticketstates import TicketNews, news_of
 from gateway.errors import OutsideError
 from gateway.events import Events
 from gateway.pauses import Pauses
-from gateway.ports import Outbox, TicketStanding
+from gateway.ports import Outbox, Ticket, TicketStanding
+from rules.times import SECOND_MS
 
 #: Tickets that are asked for in one request, where the system lists them by id.
 _AT_ONCE = 50
+#: Milliseconds in which an answer has had its effect, or failed.
+_ANSWERED_WITHIN = 2 * int(KEPT_WITHIN * SECOND_MS)
 #: Entity tags that are remembered; more are forgotten, all together.
 _MOST_TAGS = 20_000
 #: Seconds between attempts at a system that fails: the first pause and the longest.
@@ -167,11 +169,13 @@ class TicketReader:
         if news.state is None:
             if news.status != ticket.state:
                 self._wrong(standing, "unknown", news.status)
-                await self._keep(standing, news.status, None)
+                await self._keep(standing, news.status)
             return
         if news.state.value != standing.order_state:
+            # What comes of it in the meantime is theirs already, and is not sent back to them.
+            await self._keep(standing, ticket.state, until=_ANSWERED_WITHIN)
             await self._answer(standing, news, news.state)
-        await self._keep(standing, news.status, news.status)
+        await self._keep(standing, news.status, news.status, until=0)
 
     def _wrong(self, standing: TicketStanding, result: str, status: str | None) -> None:
         """Say once that a ticket cannot be followed."""
@@ -200,8 +204,15 @@ class TicketReader:
         result = "repeated" if answered.repeated else "taken"
         self._events.answer(target=name, result=result, detail=news.why or news.status, order_id=order_id)
 
-    async def _keep(self, standing: TicketStanding, status: str, followed: str | None) -> None:
-        ticket = replace(standing.ticket, state=status, followed=followed)
-        await asyncio.to_thread(
-            self._outbox.keep_ticket, self._target.name, standing.order_id, ticket, self._clock.now()
-        )
+    async def _keep(
+        self,
+        standing: TicketStanding,
+        status: str | None,
+        followed: str | None = None,
+        until: int | None = None,
+    ) -> None:
+        """Keep a ticket's status, and up to `until` ms from now what the order does is what it followed."""
+        now = self._clock.now()
+        followed_at = None if until is None else now + until
+        ticket = Ticket(standing.ticket.id, status, followed, followed_at)
+        await asyncio.to_thread(self._outbox.keep_ticket, self._target.name, standing.order_id, ticket, now)

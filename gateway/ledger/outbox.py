@@ -32,6 +32,7 @@ _EVENT = (
     tickets.c.ticket_id,
     tickets.c.state.label("ticket_state"),
     tickets.c.followed,
+    tickets.c.followed_at,
 )
 
 
@@ -316,9 +317,15 @@ def _owed(row: sa.Row[Any]) -> Owed:
         payload=row.payload,
         created=row.created,
         attempts=row.attempts,
-        ticket=None if row.ticket_id is None else Ticket(row.ticket_id, row.ticket_state, row.followed),
+        ticket=_ticket(row),
         overtaken=bool(row._mapping.get("overtaken", False)),
     )
+
+
+def _ticket(row: sa.Row[Any]) -> Ticket | None:
+    if row.ticket_id is None:
+        return None
+    return Ticket(row.ticket_id, row.ticket_state, row.followed, row.followed_at)
 
 
 def _delivery(row: sa.Row[Any]) -> Delivery:

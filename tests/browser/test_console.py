@@ -203,7 +203,7 @@ def test_what_devices_send_is_never_markup(served, page):
     ):
         opened(page, path)
         if path == "/quarantine":
-            page.locator("summary").first.click()
+            page.locator("main summary").first.click()
         expect(page.get_by_text("window.pwned=1").first).to_be_visible()
         assert page.evaluate("window.pwned") is None
         assert page.locator('img[src="x"]').count() == 0
