@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 
 from diagnostics.orders.calendars import WorkingHours, parse_hours
 from diagnostics.orders.countries import COUNTRIES
+from gateway.csv_cells import has_guarded, plain
 from gateway.errors import OutsideError
 from rules.times import DAY_MS, parse_duration
 
@@ -297,6 +298,7 @@ class Table:
             return
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         whole = True
+        guarded = has_guarded(text)  # asked once: a million lines need not look at each cell
         try:
             header = [cell.strip() for cell in next(reader, [])]
         except csv.Error as error:
@@ -319,6 +321,8 @@ class Table:
                 lines, records = self._records_only(lines, records)
             if trouble:
                 self._broken(reader.line_num, f"row: expected CSV, got something else: {trouble}")
+            if guarded:
+                records = [list(map(plain, map(str.strip, record))) for record in records]
             if records or self.broken > broken:
                 yield lines, records
 

@@ -15,6 +15,7 @@ from diagnostics.orders.registry import Registry
 from gateway.cli.handover import HELP
 from gateway.cli.provision import provision
 from gateway.config import Config, load_config
+from gateway.csv_cells import cell
 from gateway.errors import UserError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def export_devices(
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows(map(cell, row) for row in rows)
 
 
 @devices_app.command("readiness")

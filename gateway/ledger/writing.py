@@ -138,7 +138,7 @@ def write_orders(connection: sa.Connection, written: Sequence[ServiceOrder], now
             _owe(connection, OPENED if order.is_open else CLOSED, row, now)
         elif not order.is_open:
             ending = sa.update(orders).where(orders.c.order_id == order.order_id, orders.c.is_open)
-            if connection.execute(ending.values(row)).rowcount:
+            if connection.execute(ending.values(_without_key(row))).rowcount:
                 _owe(connection, CLOSED, row, now)
     return new
 
@@ -169,7 +169,8 @@ def write_order_changes(connection: sa.Connection, changes: Sequence[OrderChange
         if order.is_open and not before.is_open and _has_open_order(connection, changed):
             continue  # of a gateway that this one knows nothing of; two open ones there must not be
         if changed["document"] != document:
-            connection.execute(sa.update(orders).where(orders.c.order_id == order.order_id).values(changed))
+            changing = sa.update(orders).where(orders.c.order_id == order.order_id)
+            connection.execute(changing.values(_without_key(changed)))
             _owe(connection, _kind(before, order), changed, now, of=change.change_id)
 
 
@@ -218,6 +219,14 @@ def _order_row(order: ServiceOrder) -> dict[str, object]:
         "opened_at": parse_instant(order.opened_at),
         "document": order.model_dump_json(by_alias=True),
     }
+
+
+def _without_key(order: dict[str, object]) -> dict[str, object]:
+    """Return what may change of an order's row.
+
+    Its key set to what it is would make the database look through the whole outbox, which refers to it.
+    """
+    return {name: value for name, value in order.items() if name != "order_id"}
 
 
 def _owe(

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser.console_courses import NOW, WASHER
+from browser.console_courses import FRIDGE, NOW, WASHER
 from browser.console_seed import Told
 from playwright.sync_api import Page, expect
 
@@ -192,7 +192,7 @@ def test_devices_are_found_by_name_model_or_serial(served, page):
     expect(page.locator("tbody tr")).to_have_count(1)
     page.locator("a.row-link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("srv-014")
-    expect(page.locator(".facts")).to_contain_text("Debian 12")
+    expect(page.locator("aside")).to_contain_text("Debian 12")
 
 
 def test_what_devices_send_is_never_markup(served, page):
