@@ -91,7 +91,7 @@ class Desk:
         tasks = [asyncio.create_task(dispatcher.run()), asyncio.create_task(reader.run())]
 
         async def until(condition):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(15):
                 while not condition():
                     for task in tasks:
                         assert not task.done(), task.exception()
