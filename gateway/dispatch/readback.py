@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from diagnostics.instruction import RefusedError
 from diagnostics.naming import derived
 from diagnostics.orders.model import OrderState
-from gateway.answering import KEPT_WITHIN, Answer, Answering, NoSuchOrderError
+from gateway.answering import Answer, Answering, NoSuchOrderError
 from gateway.clock import Clock
 from gateway.dispatch.http import Answer as Answered
 from gateway.dispatch.http import HttpClient
@@ -19,12 +19,9 @@ from gateway.errors import OutsideError
 from gateway.events import Events
 from gateway.pauses import Pauses
 from gateway.ports import Outbox, Ticket, TicketStanding
-from rules.times import SECOND_MS
 
 #: Tickets that are asked for in one request, where the system lists them by id.
 _AT_ONCE = 50
-#: Milliseconds in which an answer has had its effect, or failed.
-_ANSWERED_WITHIN = 2 * int(KEPT_WITHIN * SECOND_MS)
 #: Entity tags that are remembered; more are forgotten, all together.
 _MOST_TAGS = 20_000
 #: Seconds between attempts at a system that fails: the first pause and the longest.
@@ -171,11 +168,10 @@ class TicketReader:
                 self._wrong(standing, "unknown", news.status)
                 await self._keep(standing, news.status)
             return
+        at = self._clock.now()
         if news.state.value != standing.order_state:
-            # What comes of it in the meantime is theirs already, and is not sent back to them.
-            await self._keep(standing, ticket.state, until=_ANSWERED_WITHIN)
             await self._answer(standing, news, news.state)
-        await self._keep(standing, news.status, news.status, until=0)
+        await self._keep(standing, news.status, news.status, at)
 
     def _wrong(self, standing: TicketStanding, result: str, status: str | None) -> None:
         """Say once that a ticket cannot be followed."""
@@ -207,12 +203,10 @@ class TicketReader:
     async def _keep(
         self,
         standing: TicketStanding,
-        status: str | None,
+        status: str,
         followed: str | None = None,
-        until: int | None = None,
+        followed_at: int | None = None,
     ) -> None:
-        """Keep a ticket's status, and up to `until` ms from now what the order does is what it followed."""
-        now = self._clock.now()
-        followed_at = None if until is None else now + until
         ticket = Ticket(standing.ticket.id, status, followed, followed_at)
+        now = self._clock.now()
         await asyncio.to_thread(self._outbox.keep_ticket, self._target.name, standing.order_id, ticket, now)

@@ -93,8 +93,9 @@ def _is_theirs(owed: Owed, order: dict[str, Any]) -> bool:
     ticket = owed.ticket
     if ticket is None:
         return False
+    said = owed.said_by == owed.target or (owed.said_by or "").endswith(f" ({owed.target})")
     older = ticket.followed_at is not None and owed.created <= ticket.followed_at
-    return older or _means(ticket.followed, order)
+    return said or older or _means(ticket.followed, order)
 
 
 def _means(status: str | None, order: dict[str, Any]) -> bool:
