@@ -31,6 +31,14 @@ $(VENV)/.dev-installed: requirements-dev.lock $(VENV)/.installed
 	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
 	touch $@
 
+# Tools of the browser tests, from npm by its lock; nothing of them is shipped.
+AXE := tests/browser/node_modules/.installed
+
+$(AXE): tests/browser/package.json tests/browser/package-lock.json
+	@command -v npm >/dev/null || deploy/debian-packages.sh npm
+	npm ci --prefix tests/browser --silent --ignore-scripts
+	touch $@
+
 # Real servers and a real browser for the tests.
 debian:
 	@deploy/debian-packages.sh mosquitto rabbitmq-server chromium
@@ -44,14 +52,14 @@ check: dev
 	$(BIN)/pytest -q -n 2 -m "not slow and not server and not browser and not data"
 
 # Everything, the quick ones first. Without FOREWARN_DATA the tests that read it are skipped, and say so.
-test: check debian
+test: check debian $(AXE)
 	$(BIN)/pytest -q -n 2 -m "slow and not server and not browser and not data"
 	$(BIN)/pytest -q -rs -m "data"
 	$(BIN)/pytest -q -rs -m "(server or browser) and not data"
 
 # The pictures of the documentation, taken anew.
 screenshots: dev debian
-	FOREWARN_SCREENSHOTS=1 $(BIN)/pytest -q -m browser tests/browser/test_console.py -k pictures
+	FOREWARN_SCREENSHOTS=1 $(BIN)/pytest -q -m browser tests/browser -k pictures
 
 # What stands in docs/ and is written by the code.
 docs: install

@@ -9,7 +9,11 @@ from diagnostics.decision import Reason, Scalar
 from diagnostics.orders.lifecycle import OrderOutcome
 from diagnostics.orders.model import ENDED_ORDER_STATES, OrderState
 from rules.model import Severity
+from rules.symbols import DeviceId
 from rules.times import to_rfc3339
+
+#: Device, component and fault: what a case is about. The book has one case of each at most.
+Key = tuple[DeviceId, str, str]
 
 
 class CaseState(StrEnum):
@@ -40,10 +44,12 @@ class Evidence(BaseModel):
 
 
 class Probe(BaseModel):
-    """A self test that was asked of the device.
+    """A self test that was asked of the device, or a remedy that it was told to try.
 
     Attributes:
         probe_id: the command's ``id``, derived from the case and the action.
+        kind: a self test that passes speaks against the fault; after a remedy the rules do.
+        asked_by: who asked for it; empty when a rule did.
         state: ``sent`` until the device answers; ``expired`` when it did not in time.
         sent_at: arrival clock, ms.
         deadline: arrival clock, ms.
@@ -59,6 +65,8 @@ class Probe(BaseModel):
     deadline: int
     answered_at: int | None = None
     result: dict[str, object] = Field(default_factory=dict)
+    kind: Literal["probe", "remedy"] = "probe"
+    asked_by: str = ""
 
     @property
     def pending(self) -> bool:
@@ -99,11 +107,13 @@ class OrderStanding(BaseModel):
     Attributes:
         outcome: what it was closed with.
         ended_at: when it was over, ms; None while it is open.
+        repairer: whose it is, as the registry names it; None when none was found.
     """
 
     state: OrderState = OrderState.SUBMITTED
     outcome: OrderOutcome | None = None
     ended_at: int | None = None
+    repairer: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -115,6 +125,38 @@ class OrderStanding(BaseModel):
         """Whether it ended with the fault put right, as far as the repairer said."""
         closed = self.state == OrderState.CLOSED and self.outcome == OrderOutcome.REPAIRED
         return closed or self.state == OrderState.RESOLVED
+
+
+class Held(BaseModel):
+    """An order that waits for the end of a silence.
+
+    Attributes:
+        silence_id: of the silence.
+        rule: the rule whose suspicion was confirmed.
+        confirmed_by: in plain words.
+        at: ms, when it was confirmed.
+    """
+
+    silence_id: str
+    rule: str
+    confirmed_by: str
+    at: int
+
+
+class Dismissal(BaseModel):
+    """What a case was before it was dismissed, so that this can be taken back.
+
+    Attributes:
+        at: ms, when it was dismissed.
+        waiting: the rules whose suspicion had not been judged.
+        order: the state of its order, None when none was open.
+    """
+
+    at: int
+    state: CaseState
+    reason: Reason
+    waiting: list[str]
+    order: OrderState | None = None
 
 
 class Case(BaseModel):
@@ -134,6 +176,9 @@ class Case(BaseModel):
         assignee: who looks after it.
         instructions: the latest ids of what people said of it; said again, it is done already.
         standings: by rule id; several rules may speak for the same fault.
+        model: of the device, as it was known when the fault was suspected; and so is `site`.
+        held: what waits for the end of a silence.
+        dismissal: what it was before it was dismissed; None when it was not.
     """
 
     case_id: str
@@ -159,6 +204,15 @@ class Case(BaseModel):
     assignee: str | None = None
     instructions: list[str] = []
     standings: dict[str, Standing] = {}
+    model: str | None = None
+    site: str | None = None
+    held: Held | None = None
+    dismissal: Dismissal | None = None
+
+    @property
+    def key(self) -> Key:
+        """What the case is about."""
+        return (DeviceId(self.tenant, self.device_class, self.device), self.component, self.fault)
 
     @property
     def is_open(self) -> bool:

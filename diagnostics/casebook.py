@@ -13,24 +13,25 @@ steady again.
 """
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, get_args
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from diagnostics import following, people, wording
-from diagnostics.case import Case, CaseState, Command, Evidence, OrderStanding, Probe, ReplyState, Standing
+from diagnostics import acts, following, probing, silencing, wording
+from diagnostics.case import Case, CaseState, Command, Evidence, Key, OrderStanding, Probe, Standing
+from diagnostics.confirming import confirmation
 from diagnostics.decision import Outcome, Reason, Scalar
 from diagnostics.faults import FaultCatalogue
 from diagnostics.instruction import Instruction, RefusedError, Verb
 from diagnostics.journal import Journal, Verdict
-from diagnostics.naming import derived
+from diagnostics.naming import Traits, derived
 from diagnostics.orders.model import OrderState
+from diagnostics.probing import DEFAULT_PROBE_DEADLINE_MS, Probing
+from diagnostics.silences import Silences, SilenceWord
 from diagnostics.standings import believe_again, hold_back, regrade, withdraw
 from rules.findings import Finding
-from rules.model import AlsoWay, EngineerWay, HeldWay, ProbeWay, Rule
+from rules.model import ProbeWay, Rule
 from rules.symbols import DeviceId
-from rules.times import DAY_MS, MINUTE_MS
-
-Key = tuple[DeviceId, str, str]
+from rules.times import DAY_MS
 
 
 class RuleLane(NamedTuple):
@@ -41,13 +42,10 @@ class RuleLane(NamedTuple):
     rule: str
 
 
-#: Contract section 9: a probe that is not answered within 30 minutes of arrival time has expired.
-DEFAULT_PROBE_DEADLINE_MS = 30 * MINUTE_MS
 #: How long after a repair the same fault is the same order's: a courtesy that repairers give on their work.
 DEFAULT_REOPEN_WINDOW_MS = 7 * DAY_MS
 #: So many ids of what people said of a case are remembered, to know what is said again.
 _REMEMBERED = 200
-_REPLY_STATES: dict[str, ReplyState] = {state: state for state in get_args(ReplyState)}
 
 
 class CaseBook:
@@ -61,17 +59,18 @@ class CaseBook:
         *,
         reopen_window_ms: int = DEFAULT_REOPEN_WINDOW_MS,
         cancel_on_recovery: bool = False,
+        traits: Callable[[DeviceId], Traits] = lambda _device: Traits(),
     ) -> None:
-        self._rules = {rule.id: rule for rule in rules}
-        self._faults = faults
-        self._deadline_ms = probe_deadline_ms
+        self.rules = {rule.id: rule for rule in rules}
+        self.faults = faults
+        self.traits = traits
+        self.probing = Probing(probe_deadline_ms)
+        self.silences = Silences()
         self._reopen_ms = reopen_window_ms
         self._cancel_on_recovery = cancel_on_recovery
         self._now = 0  # arrival clock, as far as `expire` was told
         self._lapses: list[tuple[int, str, Key]] = []  # heap: when a repaired order can come back no more
         self._cases: dict[Key, Case] = {}
-        self._pending: dict[str, Key] = {}  # probes of the cases that have no final answer, by probe id
-        self._deadlines: list[tuple[int, str]] = []  # heap of (deadline, probe id)
         self._flapping: set[RuleLane] = set()  # remembered beyond the cases that end meanwhile
         self.journal = Journal()
 
@@ -99,17 +98,17 @@ class CaseBook:
             return
         self._add_evidence(case, finding)
         self._touch(case, finding.at)
-        self._settle(case, finding.rule, finding.at, finding.arrival)
+        self.settle(case, finding.rule, finding.at, finding.arrival)
 
     def reply(self, device: DeviceId, body: Mapping[str, object], arrival: int) -> bool:
         """Take the answer to a probe; False when no such probe was sent to that device."""
-        key = self._pending.get(str(body.get("id")))
-        state = _REPLY_STATES.get(str(body.get("state")))
+        key = self.probing.key_of(str(body.get("id")))
+        state = probing.REPLY_STATES.get(str(body.get("state")))
         if key is None or key[0] != device or state is None:
             return False
         case = self._cases[key]
         probe = next(p for p in case.probes if p.probe_id == body["id"])
-        if not _answerable(case, probe):
+        if not probing.answerable(case, probe):
             return False
         result = body.get("result")
         probe.result = dict(result) if isinstance(result, Mapping) else {}
@@ -117,17 +116,22 @@ class CaseBook:
         self._touch(case, arrival)
         if state == "running":
             probe.state = probe.state if probe.state == "expired" else "running"
-            self._note_probe(case, probe, arrival, Reason.PROBE_RUNNING)
+            probing.note(self.journal, case, probe, arrival, Reason.PROBE_RUNNING)
             return True
         probe.state = state
-        del self._pending[probe.probe_id]
-        if state in ("unsupported", "error"):
-            self._note_probe(case, probe, arrival, Reason.PROBE_INCONCLUSIVE)
-        for rule_id in self._asking(case, probe.action):
-            if state == "passed":
+        self.probing.answered(probe.probe_id)
+        asking = self._asking(case, probe)
+        if probe.kind == "remedy":
+            probing.note(self.journal, case, probe, arrival, Reason.REMEDY_ANSWERED)
+        elif state in ("unsupported", "error"):
+            probing.note(self.journal, case, probe, arrival, Reason.PROBE_INCONCLUSIVE)
+        elif not asking:
+            probing.note(self.journal, case, probe, arrival, Reason.PROBE_ANSWERED, outcome="note")
+        for rule_id in asking:
+            if state != "passed":
+                self.settle(case, self.rules[rule_id], arrival, arrival)
+            elif probe.kind == "probe":  # after a remedy the rules say whether the fault is gone
                 self._refute(case, rule_id, probe, arrival)
-            else:
-                self._settle(case, self._rules[rule_id], arrival, arrival)
         return True
 
     def instruct(self, device: DeviceId, instruction: Instruction, at: int) -> None:
@@ -148,27 +152,36 @@ class CaseBook:
             )
         if instruction.instruction_id in case.instructions:
             return
-        match instruction.verb:
-            case Verb.CONFIRM:
-                self._confirm(case, instruction, at)
-            case Verb.STATE | Verb.CLOSE:
-                following.follow(self.journal, case, instruction, at)
-                self._mind_lapse(case)
-            case Verb.ACKNOWLEDGE:
-                people.acknowledge(self.journal, case, instruction, at)
-            case Verb.ASSIGN:
-                people.assign(self.journal, case, instruction, at)
-            case Verb.COMMENT:
-                people.comment(self.journal, case, instruction, at)
-            case Verb.DISMISS:
-                people.dismiss(self.journal, case, instruction, at)
+        if instruction.verb in (Verb.STATE, Verb.CLOSE):
+            following.follow(self.journal, case, instruction, at)
+            self._mind_lapse(case)
+        elif instruction.verb is Verb.FILL:
+            following.fill(self.journal, case, instruction, at)
+        else:
+            acts.act(self, case, instruction, at)
         case.instructions = [*case.instructions, instruction.instruction_id][-_REMEMBERED:]
         self._touch(case, at)
 
-    def expire(self, now: int) -> None:
-        """End the waiting for probes whose deadline was before `now`, in order of deadline.
+    def hush(self, word: SilenceWord, at: int) -> None:
+        """Begin or end a silence, as somebody says; said again, it is done already.
 
-        Cases whose order can come back no more leave the book.
+        Args:
+            word: what is said.
+            at: ms, arrival clock.
+
+        Raises:
+            RefusedError: there is no such silence that could end; nothing has changed.
+        """
+        if word.silence is not None:
+            case = next((c for c in self._cases.values() if c.case_id == word.silence.case_id), None)
+            silencing.begin(self.journal, self.silences, word.silence, case)
+        elif silencing.end(self.journal, self.silences, word, at):
+            self._release(at)
+
+    def expire(self, now: int) -> None:
+        """Let arrival time pass: end the waiting for probes whose deadline was before `now`, and silences.
+
+        What was due earlier comes first. Cases whose order can come back no more leave the book.
         """
         self._now = max(self._now, now)
         while self._lapses and self._lapses[0][0] < now:
@@ -176,29 +189,45 @@ class CaseBook:
             lapsed = self._cases.get(of)
             if lapsed is not None and lapsed.case_id == case_id and self._done(lapsed):
                 self.journal.cases[case_id] = lapsed
-        while self._deadlines and self._deadlines[0][0] < now:
-            deadline, probe_id = heapq.heappop(self._deadlines)
-            key = self._pending.get(probe_id)
-            if key is None:
-                continue
-            case = self._cases[key]
-            probe = next(p for p in case.probes if p.probe_id == probe_id)
-            probe.state = "expired"
-            self._touch(case, deadline)
-            self._note_probe(case, probe, deadline, Reason.PROBE_EXPIRED)
-            for rule_id in self._asking(case, probe.action):
-                self._settle(case, self._rules[rule_id], deadline, deadline)
+        while True:
+            deadline, end = self.probing.next_deadline(now), self.silences.next_end(now)
+            if end is not None and (deadline is None or end <= deadline):
+                self._release(end)
+            elif deadline is not None:
+                self._give_up_waiting()
+            else:
+                return
 
-    def _note_probe(self, case: Case, probe: Probe, at: int, reason: Reason) -> None:
-        self.journal.decide(
-            case,
-            probe.rule,
-            at=at,
-            outcome="pending",
-            reason=reason,
-            text=wording.PROBE_NOTES[reason](probe),
-            values=wording.plain_result(probe),
-        )
+    def _give_up_waiting(self) -> None:
+        """End the waiting for the probe whose deadline was first."""
+        deadline, probe_id, key = self.probing.take_overdue()
+        case = self._cases[key]
+        probe = next(p for p in case.probes if p.probe_id == probe_id)
+        probe.state = "expired"
+        self._touch(case, deadline)
+        probing.note(self.journal, case, probe, deadline, Reason.PROBE_EXPIRED)
+        for rule_id in self._asking(case, probe):
+            self.settle(case, self.rules[rule_id], deadline, deadline)
+
+    def _release(self, at: int) -> None:
+        """Let the orders go on that waited for silences which are over by now, unless others go on."""
+        self.silences.take_ended(at)
+        for case in list(self._cases.values()):
+            if case.held is not None and silencing.is_over(self.silences, case.held, at):
+                self.release(case, at)
+
+    def release(self, case: Case, at: int) -> None:
+        """Let the order of a case go on that waited for a silence, now that it is over."""
+        held = case.held
+        if held is None or case.state != CaseState.CONFIRMED:
+            return  # one that was dismissed looks again if that is taken back
+        case.held = None
+        rule = silencing.rule_of(case, held, self.rules)
+        if rule is None or case.has_open_order:
+            return
+        if not self._holds_back(case, rule, at, at, held.confirmed_by, since=held.at):
+            self._touch(case, at)
+            self._want_order(case, rule, at, at, held.confirmed_by, seen_at=held.at)
 
     # What is done with verdicts
 
@@ -207,10 +236,10 @@ class CaseBook:
         verdicts, self.journal.verdicts = self.journal.verdicts, []
         return verdicts
 
-    def open_order(self, verdict: Verdict, order_id: str, text: str) -> None:
-        """Note that a case opened an order."""
+    def open_order(self, verdict: Verdict, order_id: str, text: str, repairer: str | None = None) -> None:
+        """Note that a case opened an order, and for which repairer."""
         case = verdict.case
-        case.order_id, case.order = order_id, OrderStanding()
+        case.order_id, case.order = order_id, OrderStanding(repairer=repairer)
         case.reason = Reason.CONFIRMED
         self.journal.decide(
             case,
@@ -240,16 +269,15 @@ class CaseBook:
         """Return what changed since the last call; cases that are over and done with leave the book."""
         journal, self.journal = self.journal, Journal()
         for case in journal.cases.values():
-            key = _key_of(case)
+            key = case.key
             if self._cases.get(key) is case and self._done(case):
                 self._leave(case)
         return journal
 
     def _leave(self, case: Case) -> None:
         """Take a case out of the book; nobody waits for its probes any more."""
-        del self._cases[_key_of(case)]
-        for probe in case.probes:
-            self._pending.pop(probe.probe_id, None)
+        del self._cases[case.key]
+        self.probing.forget(case)
 
     def _done(self, case: Case) -> bool:
         """Return whether nothing can happen to a case any more."""
@@ -257,7 +285,7 @@ class CaseBook:
             case.is_open
             or self._order_may_change(case)
             or any(standing.suspected or standing.flapping for standing in case.standings.values())
-            or any(_answerable(case, probe) for probe in case.probes)
+            or any(probing.answerable(case, probe) for probe in case.probes)
         )
 
     def _order_may_change(self, case: Case) -> bool:
@@ -269,7 +297,7 @@ class CaseBook:
     def _mind_lapse(self, case: Case) -> None:
         """Remember to look again when an order that was repaired can come back no more."""
         if case.order is not None and case.order.ended_at is not None:
-            heapq.heappush(self._lapses, (case.order.ended_at + self._reopen_ms, case.case_id, _key_of(case)))
+            heapq.heappush(self._lapses, (case.order.ended_at + self._reopen_ms, case.case_id, case.key))
 
     # Recovery and other rules
 
@@ -282,16 +310,16 @@ class CaseBook:
                 of those that exist still: they start quiet.
             at: ms, arrival clock.
         """
-        self._rules = {rule.id: rule for rule in rules}
+        self.rules = {rule.id: rule for rule in rules}
         self._flapping = {lane for lane in self._flapping if lane.rule in kept}
         for case in list(self._cases.values()):
             for rule_id, standing in case.standings.items():
                 if standing.suspected and rule_id not in kept:
-                    withdraw(self.journal, case, rule_id, changed=rule_id in self._rules, at=at)
+                    withdraw(self.journal, case, rule_id, changed=rule_id in self.rules, at=at)
 
     def __contains__(self, case: Case) -> bool:
         """Return whether a case is in the book: something can still happen to it."""
-        return self._cases.get(_key_of(case)) is case
+        return self._cases.get(case.key) is case
 
     def snapshot(self) -> list[Case]:
         """Return all cases that must be known to go on."""
@@ -305,23 +333,14 @@ class CaseBook:
         """Go on from a snapshot."""
         self._flapping.update(flapping)
         for case in cases:
-            key = _key_of(case)
+            key = case.key
             self._cases[key] = case
             self._mind_lapse(case)
-            for probe in case.probes:
-                if probe.pending or probe.state == "expired":
-                    self._pending[probe.probe_id] = key
-                if probe.pending:
-                    heapq.heappush(self._deadlines, (probe.deadline, probe.probe_id))
+            self.probing.restore(case)
 
     def waiting_commands(self, now: int) -> list[Command]:
         """Return the commands of probes that may still be answered; a crash may have swallowed them."""
-        return [
-            self._command(self._cases[key], probe)
-            for key in set(self._pending.values())
-            for probe in self._cases[key].probes
-            if probe.state == "sent" and probe.deadline >= now
-        ]
+        return self.probing.waiting_commands(self._cases, now)
 
     # The life of a case
 
@@ -339,6 +358,7 @@ class CaseBook:
         elif reopened:
             case.state = CaseState.SUSPECTED
             case.ended_at = None
+            case.held = case.dismissal = None
         before = case.standings.get(rule.id)
         standing = case.standings[rule.id] = Standing(
             suspected_at=finding.at,
@@ -380,7 +400,7 @@ class CaseBook:
             for way in rule.confirm.ways if rule.confirm else ():
                 if isinstance(way, ProbeWay):
                     self._send_probe(case, rule, way, finding)
-        self._settle(case, rule, finding.at, finding.arrival)
+        self.settle(case, rule, finding.at, finding.arrival)
 
     def _grade(self, case: Case, standing: Standing, finding: Finding) -> None:
         standing.severity = finding.severity
@@ -407,8 +427,8 @@ class CaseBook:
 
     def _new_case(self, key: Key, finding: Finding) -> Case:
         device, component, code = key
-        fault = self._faults.get(code)
-        rule = finding.rule
+        fault = self.faults.get(code)
+        rule, traits = finding.rule, self.traits(device)
         return Case(
             case_id=derived("C-", *device, component, code, finding.at),
             tenant=device.tenant,
@@ -421,10 +441,13 @@ class CaseBook:
             severity=finding.severity,
             onset=finding.at,
             updated=finding.at,
+            model=traits.model,
+            site=traits.site,
         )
 
     def _send_probe(self, case: Case, rule: Rule, way: ProbeWay, finding: Finding) -> None:
-        if any(probe.action == way.action and probe.pending for probe in case.probes):
+        asked = probing.latest(case.probes, way.action)
+        if asked is not None and asked.pending:
             return  # another rule of the case asks the same; its answer serves both
         probe_id = derived("P-", case.case_id, way.action, case.standings[rule.id].suspected_at)
         if finding.kind == "steady" and any(probe.probe_id == probe_id for probe in case.probes):
@@ -435,31 +458,16 @@ class CaseBook:
             action=way.action,
             component=case.component,
             sent_at=finding.arrival,
-            deadline=finding.arrival + self._deadline_ms,
+            deadline=finding.arrival,
         )
-        case.probes = [*(p for p in case.probes if p.probe_id != probe.probe_id), probe]
-        self._pending[probe.probe_id] = (finding.device, case.component, case.fault)
-        self.journal.commands.append(self._command(case, probe))
-        heapq.heappush(self._deadlines, (probe.deadline, probe.probe_id))
-        self._note_probe(case, probe, finding.arrival, Reason.PROBE_SENT)
+        self.probing.send(self.journal, case, probe)
 
-    def _command(self, case: Case, probe: Probe) -> Command:
-        return Command(
-            tenant=case.tenant,
-            device_class=case.device_class,
-            device=case.device,
-            id=probe.probe_id,
-            action=probe.action,
-            component=probe.component,
-            expires=probe.deadline,
-        )
-
-    def _settle(self, case: Case, rule: Rule, at: int, arrival: int) -> None:
+    def settle(self, case: Case, rule: Rule, at: int, arrival: int) -> None:
         """Confirm a rule's suspicion when its ways suffice."""
         standing = case.standings[rule.id]
         if not standing.waits or (standing.flapping and not standing.engineer) or not case.is_open:
             return
-        confirmed_by = self._confirmation(case, rule, standing)
+        confirmed_by = confirmation(case, rule, standing)
         if confirmed_by is None:
             return
         standing.verdict = "confirmed"
@@ -467,41 +475,73 @@ class CaseBook:
         case.state = CaseState.CONFIRMED
         case.confirmed_at = at if case.confirmed_at is None else case.confirmed_at
         self._touch(case, at)
-        standing_order = case.order_standing
-        if standing_order is not None and not standing_order.is_open:
-            self._confirm_ended(case, rule, at, confirmed_by)
+        ended = case.order_id is not None and not case.has_open_order
+        if case.has_open_order or not (first or ended or case.held):
+            self._join(case, rule, at, confirmed_by, first=first)
             return
-        if case.order_id is not None or not first:
-            if first:
-                case.reason = Reason.ALREADY_OPEN  # it came back; a second rule that agrees changes nothing
-            self.journal.event(case, rule.id, "confirmed", at, Reason.ALREADY_OPEN)
-            text = wording.already_open(case, confirmed_by)
-            outcome: Outcome = "order" if case.order_id else "no_order"
-            self.journal.decide(
-                case,
-                rule.id,
-                at=at,
-                outcome=outcome,
-                reason=Reason.ALREADY_OPEN,
-                text=text,
-                values=self._values(case, rule),
-            )
+        if not standing.engineer and self._holds_back(case, rule, at, arrival, confirmed_by):
+            self.journal.event(case, rule.id, "confirmed", at, case.reason)
             return
-        case.reason = Reason.CONFIRMED
-        self.journal.event(case, rule.id, "confirmed", at, Reason.CONFIRMED)
-        self.journal.verdicts.append(
-            Verdict(case, rule, at, arrival, confirmed_by, insisted=bool(standing.engineer))
+        case.held = None
+        if not ended:
+            self.journal.event(case, rule.id, "confirmed", at, Reason.CONFIRMED)
+        self._want_order(case, rule, at, arrival, confirmed_by, seen_at=at)
+
+    def _join(self, case: Case, rule: Rule, at: int, confirmed_by: str, *, first: bool) -> None:
+        """Note a confirmation that changes nothing: there is an order, or a reason against one, already."""
+        if first:
+            case.reason = Reason.ALREADY_OPEN  # it came back; a second rule that agrees changes nothing
+        self.journal.event(case, rule.id, "confirmed", at, Reason.ALREADY_OPEN)
+        self.journal.decide(
+            case,
+            rule.id,
+            at=at,
+            outcome="order" if case.order_id else "no_order",
+            reason=Reason.ALREADY_OPEN,
+            text=wording.already_open(case, confirmed_by),
+            values=self._values(case, rule),
         )
 
-    def _confirm_ended(self, case: Case, rule: Rule, at: int, confirmed_by: str) -> None:
-        """Let an order that has ended follow its fault, which is confirmed anew.
+    def _holds_back(
+        self, case: Case, rule: Rule, at: int, arrival: int, confirmed_by: str, *, since: int | None = None
+    ) -> bool:
+        """Keep an order back while a silence goes on; `since` is when the fault was confirmed, if not now."""
+        silence = self.silences.over(case, rule.id, self.traits(case.key[0]), arrival)
+        if silence is None:
+            return False
+        self._touch(case, at)
+        silencing.hold(
+            self.journal,
+            case,
+            rule,
+            silence,
+            at=at,
+            since=at if since is None else since,
+            confirmed_by=confirmed_by,
+            values=self._values(case, rule),
+        )
+        return True
+
+    def _want_order(
+        self, case: Case, rule: Rule, at: int, arrival: int, confirmed_by: str, *, seen_at: int
+    ) -> None:
+        """Ask for an order, or let the one that has ended follow its fault; confirmed at `seen_at`, ms."""
+        if case.order_id is not None:
+            self._confirm_ended(case, rule, at, confirmed_by, seen_at=seen_at)
+            return
+        case.reason = Reason.CONFIRMED
+        insisted = bool(case.standings[rule.id].engineer)
+        self.journal.verdicts.append(Verdict(case, rule, at, arrival, confirmed_by, insisted=insisted))
+
+    def _confirm_ended(self, case: Case, rule: Rule, at: int, confirmed_by: str, *, seen_at: int) -> None:
+        """Let an order that has ended follow its fault, which was confirmed anew at `seen_at`, ms.
 
         One that was repaired a short while ago comes back; any other does on an engineer's word.
         """
         ended = case.order_standing
         assert ended is not None
         assert case.order_id is not None
-        back = following.is_back(case, at, self._reopen_ms)
+        back = following.is_back(case, seen_at, self._reopen_ms)
         reason = Reason.RECENTLY_REPAIRED if back else Reason.ORDER_ENDED
         if back:
             text = wording.recently_repaired(case.order_id, ended.ended_at or at, confirmed_by)
@@ -509,7 +549,8 @@ class CaseBook:
         else:
             text = wording.order_ended(case, confirmed_by)
         case.reason = reason
-        self.journal.event(case, rule.id, "confirmed", at, reason)
+        if seen_at == at:
+            self.journal.event(case, rule.id, "confirmed", at, reason)
         self.journal.decide(
             case,
             rule.id,
@@ -519,88 +560,6 @@ class CaseBook:
             text=text,
             values=self._values(case, rule),
         )
-
-    def _confirm(self, case: Case, instruction: Instruction, at: int) -> None:
-        """Let an engineer's word confirm a case, open an order that a policy held, or open one again."""
-        if case.has_open_order:
-            return
-        people.require_open(case)
-        words = wording.by_engineer(instruction.who, instruction.note)
-        suspecting = [
-            (standing, rule)
-            for rule_id, standing in case.standings.items()
-            if standing.suspected and (rule := self._rules.get(rule_id)) is not None
-        ]
-        if not suspecting:
-            raise RefusedError(f"case {case.case_id}: no rule suspects the fault any more")
-        for standing, _ in suspecting:
-            standing.engineer = words
-        rule = suspecting[0][1]
-        if case.order_id is not None:
-            self._open_again(case, rule, instruction, at)
-        elif case.state == CaseState.CONFIRMED:
-            self.journal.verdicts.append(Verdict(case, rule, at, at, words, insisted=True))
-        else:
-            for _, rule in suspecting:
-                self._settle(case, rule, at, at)
-            if case.state == CaseState.SUSPECTED:
-                self._still_waits(case, instruction, at)
-
-    def _open_again(self, case: Case, rule: Rule, instruction: Instruction, at: int) -> None:
-        """Submit an order again that has ended, since an engineer says that the fault is there."""
-        following.change_order(
-            self.journal,
-            case,
-            at=at,
-            who=instruction.who,
-            by=instruction.by,
-            key=instruction.instruction_id,
-            to=OrderState.SUBMITTED,
-            reason=Reason.REOPENED,
-            why=wording.with_note(f"Opened again by {instruction.who}.", instruction.note),
-        )
-        if case.state == CaseState.SUSPECTED:
-            case.state = CaseState.CONFIRMED
-            self.journal.event(case, rule.id, "confirmed", at, Reason.REOPENED)
-        for standing in case.standings.values():
-            if standing.waits:
-                standing.verdict = "confirmed"
-        case.reason = Reason.REOPENED
-        text = wording.with_note(
-            f"Order {case.order_id} was opened again by {instruction.who}.", instruction.note
-        )
-        people.note(self.journal, case, instruction, at, reason=Reason.REOPENED, text=text, outcome="order")
-
-    def _still_waits(self, case: Case, instruction: Instruction, at: int) -> None:
-        """Note that a rule asks for more than an engineer's word."""
-        text = wording.engineer_confirmed(instruction.who, instruction.note)
-        people.note(
-            self.journal,
-            case,
-            instruction,
-            at,
-            reason=Reason.WAITING_CONFIRMATION,
-            text=text,
-            outcome="pending",
-        )
-
-    def _confirmation(self, case: Case, rule: Rule, standing: Standing) -> str | None:
-        """Return in words what confirms a suspicion now, None when it must wait."""
-        if standing.engineer and not (rule.confirm and rule.confirm.every and _asks_engineer(rule)):
-            return standing.engineer
-        if rule.confirm is None:
-            return wording.NO_CONFIRMATION_ASKED
-        holding = []
-        for way, held in zip(rule.confirm.ways, standing.ways, strict=True):
-            probe = _latest_probe(case, way.action) if isinstance(way, ProbeWay) else None
-            if probe is not None and probe.pending:
-                return None
-            if isinstance(way, EngineerWay) and standing.engineer:
-                holding.append(standing.engineer)
-            elif held or (probe is not None and probe.state == "failed"):
-                holding.append(_words(way))
-        enough = len(rule.confirm.ways) if rule.confirm.every else 1
-        return " and ".join(holding) if len(holding) >= enough else None
 
     def _refute(self, case: Case, rule_id: str, probe: Probe, arrival: int) -> None:
         """Let a passed self test refute a rule's suspicion, also one that time confirmed before it came."""
@@ -625,6 +584,7 @@ class CaseBook:
             case.state = CaseState.REFUTED
             case.ended_at = arrival
             case.reason = Reason.REFUTED_BY_PROBE
+            case.held = None
             if case.has_open_order:
                 following.refuted(self.journal, case, at=arrival, probe=probe)
 
@@ -635,8 +595,11 @@ class CaseBook:
         values = _observed(finding)
         waiting = standing.verdict == "waiting"
         reason = Reason.CLEARED_BEFORE_CONFIRMATION if waiting else Reason.CLEARED
+        remedy = acts.remedied_by(case, finding.arrival)
+        if remedy is not None:
+            reason = Reason.REMEDIED_REMOTELY
         self.journal.event(case, rule.id, "cleared", finding.at, reason)
-        outcome: Outcome = "no_order" if waiting else "note"
+        outcome: Outcome = "no_order" if waiting or case.held else "note"
         over = case.is_open and not any(s.suspected for s in case.standings.values())
         cancels = over and following.cancels_on_recovery(case, self._cancel_on_recovery)
         self.journal.decide(
@@ -645,27 +608,28 @@ class CaseBook:
             at=finding.at,
             outcome=outcome,
             reason=reason,
-            text=wording.cleared(rule, case, waiting, cancels),
+            text=wording.cleared(rule, case, waiting, cancels, remedy),
             values=values,
         )
         if over:
             if case.has_open_order:
                 following.recovered(self.journal, case, at=finding.at, cancel=cancels)
-            if case.state == CaseState.SUSPECTED:
+            if case.state == CaseState.SUSPECTED or case.held or remedy:
                 case.reason = reason
+            case.held = None
             case.state = CaseState.CLEARED
             case.ended_at = finding.at
         why = wording.suspects_no_longer(rule.id)
         regrade(self.journal, case, rule.id, at=finding.at, why=why, values=values)
 
-    def _asking(self, case: Case, action: str) -> list[str]:
-        """Return the rules of a case that asked for a probe."""
+    def _asking(self, case: Case, probe: Probe) -> list[str]:
+        """Return the rules of a case that wait for what a self test says."""
         return [
             rule_id
             for rule_id in case.standings
-            if (rule := self._rules.get(rule_id)) is not None
+            if (rule := self.rules.get(rule_id)) is not None
             and any(
-                isinstance(w, ProbeWay) and w.action == action
+                isinstance(w, ProbeWay) and w.action == probe.action
                 for w in (rule.confirm.ways if rule.confirm else ())
             )
         ]
@@ -692,34 +656,5 @@ class CaseBook:
         return {e.signal: e.value for e in case.evidence if e.rule == rule.id}
 
 
-def _key_of(case: Case) -> Key:
-    return (DeviceId(case.tenant, case.device_class, case.device), case.component, case.fault)
-
-
 def _observed(finding: Finding) -> dict[str, Scalar]:
     return {observation.signal: observation.value for observation in finding.observations}
-
-
-def _asks_engineer(rule: Rule) -> bool:
-    return rule.confirm is not None and any(isinstance(way, EngineerWay) for way in rule.confirm.ways)
-
-
-def _answerable(case: Case, probe: Probe) -> bool:
-    """Return whether an answer still counts: past the deadline while the case is open."""
-    return probe.pending or (probe.state == "expired" and case.is_open)
-
-
-def _latest_probe(case: Case, action: str) -> Probe | None:
-    return next((probe for probe in reversed(case.probes) if probe.action == action), None)
-
-
-def _words(way: ProbeWay | AlsoWay | HeldWay | EngineerWay) -> str:
-    match way:
-        case ProbeWay():
-            return wording.by_probe(way)
-        case AlsoWay():
-            return wording.by_second_signal(way)
-        case HeldWay():
-            return wording.by_time(way)
-        case EngineerWay():
-            return wording.BY_ENGINEER

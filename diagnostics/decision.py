@@ -27,6 +27,7 @@ class Reason(StrEnum):
     RULE_ON_PROBATION = "rule_on_probation"
     CLEARED_BEFORE_CONFIRMATION = "cleared_before_confirmation"
     DEVICE_UNKNOWN_POLICY = "device_unknown_policy"
+    SILENCED = "silenced"  # somebody asked for silence; the order waits for its end
     NEVER_AN_ORDER = "never_an_order"  # the owner mends it: a full storage, a filter
     SUSPECTED = "suspected"
     CLEARED = "cleared"
@@ -35,9 +36,14 @@ class Reason(StrEnum):
     PROBE_RUNNING = "probe_running"
     PROBE_INCONCLUSIVE = "probe_inconclusive"  # unsupported, error
     PROBE_EXPIRED = "probe_expired"
+    PROBE_ANSWERED = "probe_answered"  # passed or failed, and no rule decides by it
+    REMEDY_SENT = "remedy_sent"
+    REMEDY_ANSWERED = "remedy_answered"
     STEADY = "steady"  # a rule that flapped no longer does
     SEVERITY_CHANGED = "severity_changed"
     ACKNOWLEDGED = "acknowledged"  # somebody has seen the case
+    UNACKNOWLEDGED = "unacknowledged"  # that was taken back
+    DISMISSAL_UNDONE = "dismissal_undone"
     ASSIGNED = "assigned"
     COMMENTED = "commented"
     ORDER_ENDED = "order_ended"  # the fault is still seen, and what its order came to asks for no second one

@@ -11,9 +11,9 @@ from diagnostics.case import Case, OrderStanding, Probe
 from diagnostics.decision import Reason
 from diagnostics.instruction import Instruction, RefusedError, Verb
 from diagnostics.journal import Journal
-from diagnostics.naming import derived
-from diagnostics.orders.changes import OrderChange, PartUsed
+from diagnostics.orders.changes import OrderChange, PartUsed, change_id_of
 from diagnostics.orders.diagnosis import evidence_section
+from diagnostics.orders.filling import Filled
 from diagnostics.orders.lifecycle import (
     BEFORE_LEAVING,
     Actor,
@@ -45,6 +45,7 @@ def change_order(
     parts_used: Sequence[PartUsed] = (),
     severity: Severity | None = None,
     evidence: bool = False,
+    filled: Sequence[Filled] = (),
 ) -> None:
     """Change the order of a case, or note something of it, and keep who did, when and why.
 
@@ -62,6 +63,7 @@ def change_order(
         parts_used: where it is closed.
         severity: of the fault from now on; None leaves it.
         evidence: the order gets that of the case.
+        filled: fields that somebody filled in.
 
     Raises:
         ImpossibleChangeError: there is no such door.
@@ -75,13 +77,16 @@ def change_order(
         ended_at = before.ended_at if before.ended_at is not None else at
         ended = after in ENDED_ORDER_STATES
         case.order = OrderStanding(
-            state=after, outcome=outcome if ended else None, ended_at=ended_at if ended else None
+            state=after,
+            outcome=outcome if ended else None,
+            ended_at=ended_at if ended else None,
+            repairer=before.repairer,
         )
     case.updated = max(case.updated, at)
     journal.cases[case.case_id] = case
     journal.changes.append(
         OrderChange(
-            change_id=derived("OC-", case.order_id, at, key),
+            change_id=change_id_of(case.order_id, at, key),
             order_id=case.order_id,
             at=at,
             who=who,
@@ -94,6 +99,7 @@ def change_order(
             parts_used=list(parts_used),
             severity=severity,
             evidence=evidence_section(case.evidence) if evidence else None,
+            filled=list(filled),
         )
     )
 
@@ -194,6 +200,29 @@ def more_evidence(journal: Journal, case: Case, *, rule: str, at: int) -> None:
     """Give an open order the evidence that its case now has."""
     change_order(
         journal, case, at=at, key=f"evidence {rule}", evidence=True, why=wording.order_more_evidence(rule)
+    )
+
+
+def fill(journal: Journal, case: Case, instruction: Instruction, at: int) -> None:
+    """Fill in fields of the open order of a case.
+
+    Raises:
+        RefusedError: the case has no order, or it is over.
+    """
+    standing = case.order_standing
+    if standing is None:
+        raise RefusedError(f"case {case.case_id} has no order")
+    if not standing.is_open:
+        raise RefusedError(f"order {case.order_id} is {standing.state}: expected one that is open")
+    change_order(
+        journal,
+        case,
+        at=at,
+        who=instruction.who,
+        by=instruction.by,
+        key=instruction.instruction_id,
+        why=instruction.note or wording.filled(instruction.who, [item.field for item in instruction.filled]),
+        filled=instruction.filled,
     )
 
 

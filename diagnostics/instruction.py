@@ -5,20 +5,26 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from diagnostics.orders.changes import PartUsed
+from diagnostics.orders.filling import Filled
 from diagnostics.orders.lifecycle import Actor, OrderOutcome
 from diagnostics.orders.model import OrderState
 
 
 class Verb(StrEnum):
-    """What is to be done; the actions of contract section 4."""
+    """What is to be done; silences are `diagnostics.silences.SilenceWord`."""
 
     ACKNOWLEDGE = "acknowledge"
     ASSIGN = "assign"
     COMMENT = "comment"
     DISMISS = "dismiss"
     CONFIRM = "confirm"
+    UNACKNOWLEDGE = "unacknowledge"
+    REOPEN = "reopen"  # take a dismissal back
+    PROBE = "probe"
+    REMEDY = "remedy"
     STATE = "state"  # of the order
     CLOSE = "close"  # the order
+    FILL = "fill"  # fields of the order
 
 
 class Instruction(BaseModel):
@@ -32,6 +38,8 @@ class Instruction(BaseModel):
         assignee: who is to look after the case; None for nobody.
         state: that the order is to be in.
         outcome: that it is closed with.
+        action: self test or remedy that the device is asked for.
+        filled: fields of the order and what they are to hold.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +56,8 @@ class Instruction(BaseModel):
     state: OrderState | None = None
     outcome: OrderOutcome | None = None
     parts_used: list[PartUsed] = []
+    action: str = ""
+    filled: list[Filled] = []
 
 
 class RefusedError(Exception):

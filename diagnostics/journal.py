@@ -7,6 +7,7 @@ from diagnostics.case import Case, CaseEvent, Command
 from diagnostics.decision import Decision, Outcome, Reason, Scalar
 from diagnostics.naming import derived
 from diagnostics.orders.changes import OrderChange
+from diagnostics.silences import Silence
 from diagnostics.wording import EventName
 from rules.model import Rule
 
@@ -40,6 +41,7 @@ class Journal:
     commands: list[Command] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     changes: list[OrderChange] = field(default_factory=list)
+    silences: dict[str, Silence] = field(default_factory=dict)
 
     def event(self, case: Case, rule: str, event: EventName, at: int, reason: Reason) -> None:
         """Note a step in the life of a case."""

@@ -2,8 +2,23 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from rules.symbols import Channel
+
+
+class Traits(NamedTuple):
+    """What is known of a device beside its name.
+
+    Attributes:
+        model: as it says itself, else as the registry does.
+        site: its key in the registry.
+        online: its last status; None when it never said.
+    """
+
+    model: str | None = None
+    site: str | None = None
+    online: bool | None = None
 
 
 def derived(prefix: str, *parts: object) -> str:

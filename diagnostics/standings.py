@@ -101,8 +101,9 @@ def withdraw(journal: Journal, case: Case, rule: str, *, changed: bool, at: int)
     A confirmed case stays as it is, and so does its order.
     """
     standing = case.standings[rule]
-    waited = standing.waits and case.state == CaseState.SUSPECTED
-    confirmed = standing.verdict == "confirmed" and case.state == CaseState.CONFIRMED
+    held = case.held is not None  # its order waits for the end of a silence, and is not opened any more
+    waited = (standing.waits and case.state == CaseState.SUSPECTED) or held
+    confirmed = standing.verdict == "confirmed" and case.state == CaseState.CONFIRMED and not held
     standing.suspected = standing.flapping = False
     case.updated = max(case.updated, at)
     if not confirmed:
@@ -116,7 +117,9 @@ def withdraw(journal: Journal, case: Case, rule: str, *, changed: bool, at: int)
         reason=Reason.RULE_WITHDRAWN,
         text=wording.withdrawn(rule, case, changed=changed, confirmed=confirmed),
     )
-    if case.state == CaseState.SUSPECTED and not any(s.suspected for s in case.standings.values()):
+    unsettled = case.state == CaseState.SUSPECTED or held
+    if unsettled and not any(s.suspected for s in case.standings.values()):
+        case.held = None
         case.state = CaseState.CLEARED
         case.ended_at = at
         case.reason = Reason.RULE_WITHDRAWN

@@ -1,10 +1,11 @@
 """The sentences of the ledger: what was decided, in the words of the person who reads it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from diagnostics.case import Case, Probe
 from diagnostics.decision import Reason, Scalar
+from diagnostics.silences import Silence
 from rules.model import AlsoWay, HeldWay, ProbeWay, Rule, Severity
 from rules.times import format_duration, to_rfc3339
 
@@ -86,13 +87,40 @@ NO_ORDER = {
 def probe_sent(probe: Probe) -> str:
     """Return that a self test was asked of the device."""
     of = f" of {probe.component}" if probe.component else ""
+    by = f" by {probe.asked_by}" if probe.asked_by else ""
     until = to_rfc3339(probe.deadline)
-    return f"The device was asked to run the self test {probe.action}{of}; waiting until {until}."
+    return f"The device was asked{by} to run the self test {probe.action}{of}; waiting until {until}."
+
+
+def remedy_sent(probe: Probe) -> str:
+    """Return that the device was told to try a remedy."""
+    until = to_rfc3339(probe.deadline)
+    return f"The device was told by {probe.asked_by} to try the remedy {probe.action}; waiting until {until}."
+
+
+def remedy_answered(probe: Probe) -> str:
+    """Return what a device says of a remedy."""
+    said = {
+        "passed": "is done; whether the fault is gone is for the rules to say",
+        "failed": "was tried and failed",
+        "unsupported": "is one that the device does not know",
+        "error": "could not be tried",
+    }
+    return f"The remedy {probe.action} {said.get(probe.state, probe.state)}."
+
+
+def probe_answered(probe: Probe) -> str:
+    """Return what a self test said that no rule waits for."""
+    found = "the part does its work" if probe.state == "passed" else "it found a fault"
+    return (
+        f"The self test {probe.action} {probe.state}: {found}. No rule decides by it; an engineer may "
+        "confirm or dismiss the case."
+    )
 
 
 def probe_running(probe: Probe) -> str:
     """Return that the device is at it."""
-    return f"The device is running the self test {probe.action}."
+    return f"The device is running the {_what(probe)} {probe.action}."
 
 
 def probe_inconclusive(probe: Probe) -> str:
@@ -103,9 +131,30 @@ def probe_inconclusive(probe: Probe) -> str:
 
 def probe_expired(probe: Probe) -> str:
     """Return that the device never answered."""
+    text = f"The device did not answer the {_what(probe)} {probe.action} by {to_rfc3339(probe.deadline)}"
+    return f"{text}." if probe.kind == "remedy" else f"{text}; the other ways of confirmation decide."
+
+
+def _what(probe: Probe) -> str:
+    return "remedy" if probe.kind == "remedy" else "self test"
+
+
+def silence_begun(silence: Silence) -> str:
+    """Return that somebody asked for silence."""
+    what = "In maintenance" if silence.maintenance else "Silenced"
+    fits = ", ".join(f"{name} {pattern}" for name, pattern in silence.match.given().items())
     return (
-        f"The device did not answer the self test {probe.action} by {to_rfc3339(probe.deadline)}; "
-        "the other ways of confirmation decide."
+        f"{what} by {silence.created_by} from {to_rfc3339(silence.starts)} until "
+        f"{to_rfc3339(silence.ends)}, for {fits}: {silence.note}"
+    )
+
+
+def held_by_silence(silence: Silence, confirmed_by: str) -> str:
+    """Return that an order waits for the end of a silence."""
+    what = "of maintenance that" if silence.maintenance else "of a silence that"
+    return (
+        f"Confirmed by {confirmed_by}. No order before the end {what} {silence.created_by} asked for, "
+        f"{to_rfc3339(silence.over_at)}: {silence.note}"
     )
 
 
@@ -116,8 +165,15 @@ def refuted(probe: Probe, case: Case) -> str:
     return f"The self test {probe.action} passed: the part does its work, so no order."
 
 
-def cleared(rule: Rule, case: Case, waiting: bool, cancels: bool = False) -> str:
+def cleared(rule: Rule, case: Case, waiting: bool, cancels: bool = False, remedy: Probe | None = None) -> str:
     """Return that a fault went away."""
+    text = _cleared(rule, case, waiting, cancels)
+    return text if remedy is None else f"{text} The remedy {remedy.action} had been done before."
+
+
+def _cleared(rule: Rule, case: Case, waiting: bool, cancels: bool) -> str:
+    if case.held is not None:
+        return f"What rule {rule.id} had found went away in the silence, so no order."
     if waiting:
         return f"What rule {rule.id} had found went away before anything confirmed it, so no order."
     if cancels:
@@ -208,6 +264,11 @@ def said(who: str, state: str, outcome: str | None) -> str:
     return f"{who} said {state}" + (f", {outcome}." if outcome else ".")
 
 
+def filled(who: str, fields: Iterable[str]) -> str:
+    """Return that somebody filled in fields of an order."""
+    return f"{who} filled in {', '.join(fields)}."
+
+
 def by_rule(rule: Rule, severity: Severity) -> str:
     """Return why a rule gives a fault this severity."""
     steps = [step.text for step in rule.severities if step.severity == severity]
@@ -264,6 +325,9 @@ PROBE_NOTES: dict[Reason, Callable[[Probe], str]] = {
     Reason.PROBE_RUNNING: probe_running,
     Reason.PROBE_INCONCLUSIVE: probe_inconclusive,
     Reason.PROBE_EXPIRED: probe_expired,
+    Reason.PROBE_ANSWERED: probe_answered,
+    Reason.REMEDY_SENT: remedy_sent,
+    Reason.REMEDY_ANSWERED: remedy_answered,
 }
 
 

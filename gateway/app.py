@@ -12,20 +12,29 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI
 
+from diagnostics.instruction import Instruction, RefusedError
+from gateway.answering import Answering
+from gateway.api.accessing import AccessDesk
+from gateway.api.answers import AnswerDesk
 from gateway.api.app import create_app, create_waiting_app, use_catalogue
 from gateway.api.feed import Feed
+from gateway.api.views import Word
 from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config
 from gateway.console.mount import mount_console
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.readback import TicketReader
 from gateway.dispatch.targets import Target
 from gateway.errors import StoreUnavailableError, UserError
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
 from gateway.http import HttpServer
+from gateway.ledger.answers import SqlAnswers
 from gateway.ledger.outbox import SqlOutbox
+from gateway.ledger.people import SqlPeople
 from gateway.ledger.store import SqlLedger
+from gateway.letting_in import open_access
 from gateway.loading import (
     Knowledge,
     build_decoder,
@@ -46,7 +55,7 @@ from gateway.service import FIRST_ATTEMPT, Parts, Service
 from gateway.starting import Door, Starting
 from gateway.wire.ingest import offers
 from gateway.wire.topics import Leaf, commands, subscriptions
-from rules.symbols import Symbols
+from rules.symbols import DeviceId, Symbols
 from rules.times import SECOND_MS, parse_duration
 
 T = TypeVar("T")
@@ -82,8 +91,10 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gateway]:
+async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -> AsyncIterator[Gateway]:
     """Run a gateway for as long as the block lasts; at its end it drains, commits and saves its state.
+
+    In a demo nobody on this machine has to log in.
 
     Raises:
         UserError: configuration, rules, registry or a store's file are wrong.
@@ -125,6 +136,13 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
             starting,
         )
         stack.callback(ledger.close)
+        people = await _open(lambda: SqlPeople(f"sqlite:///{config.ledger_path}"), "ledger", events, starting)
+        stack.callback(people.close)
+        access = await open_access(config, people, events, demo=demo)
+        repeats = await _open(
+            lambda: SqlAnswers(f"sqlite:///{config.ledger_path}"), "ledger", events, starting
+        )
+        stack.callback(repeats.close)
         receiver, commander, listening = _clients(config, decoder.foreign, address, clock, events)
         parts = Parts(
             symbols=symbols,
@@ -145,37 +163,64 @@ async def running_gateway(config: Config, *, clock: Clock) -> AsyncIterator[Gate
         listening.append(service.listening)
         backtests = Backtests(history, ledger, config, clock)
         stack.callback(backtests.close)
-        application = _application(config, knowledge, parts, service, backtests)
+        outbox = await _open(partial(_outbox, config, targets), "ledger", events, starting)
+        stack.callback(outbox.close)
+        answering = Answering(ledger, partial(_tell, service))
+        application = _application(
+            config,
+            knowledge,
+            parts,
+            service,
+            access,
+            repeats=repeats,
+            backtests=backtests,
+            outbox=outbox,
+            answer_desk=AnswerDesk(targets, answering, events, outbox.order_of_ticket),
+        )
         await stack.enter_async_context(application.router.lifespan_context(application))
         stack.push_async_callback(http.stop, serving)  # before what it answers from is closed
         door.open(application)
         stack.callback(parts.feed.close)
         _announce(stack, config.data_dir, http.url, events)
-        background = [commander.run(), *([broker.watch()] if broker else [])]
-        if targets:
-            background.append(await _dispatching(stack, config, targets, events, starting))
+        background = [commander.run(), access.access.run(), *([broker.watch()] if broker else [])]
+        background += _dispatching(outbox, targets, answering, events)
         failed = await _start(stack, service, receiver, background)
         yield Gateway(broker_url, http.url, service, parts.feed, ledger, failed)
 
 
-async def _dispatching(
-    stack: contextlib.AsyncExitStack,
-    config: Config,
-    targets: list[Target],
-    events: Events,
-    starting: Starting,
-) -> Coroutine[Any, Any, None]:
-    """Return what delivers to targets; they are owed what happens from now on."""
+def _outbox(config: Config, targets: list[Target]) -> SqlOutbox:
+    """Open the outbox; targets are owed what happens from now on."""
+    outbox = SqlOutbox(f"sqlite:///{config.ledger_path}")
+    outbox.share_out({target.name: target.tenant for target in targets})
+    return outbox
 
-    def opened() -> SqlOutbox:
-        outbox = SqlOutbox(f"sqlite:///{config.ledger_path}")
-        outbox.share_out({target.name: target.tenant for target in targets})
-        return outbox
 
-    outbox = await _open(opened, "ledger", events, starting)
-    stack.callback(outbox.close)
-    # Other systems live in real time, also where the gateway's own runs faster.
-    return Dispatcher(outbox, targets, clock=SystemClock(), events=events).run()
+def _dispatching(
+    outbox: SqlOutbox, targets: list[Target], answering: Answering, events: Events
+) -> list[Coroutine[Any, Any, None]]:
+    """Return what delivers to targets and what reads their tickets back.
+
+    Other systems live in real time, also where the gateway's own runs faster.
+    """
+    clock = SystemClock()
+    readers = [
+        TicketReader(target, outbox, answering, clock=clock, events=events).run()
+        for target in targets
+        if target.kind == "tmf621" and target.poll and not target.paused
+    ]
+    return [Dispatcher(outbox, targets, clock=clock, events=events).run(), *readers] if targets else []
+
+
+async def _tell(service: Service, device: DeviceId, instruction: Instruction) -> None:
+    """Let one instruction have its effect; return once that is kept.
+
+    Raises:
+        RefusedError: not as things stand.
+        OutsideError: the gateway is not at work.
+    """
+    (refused,) = await service.instruct([Word(device, instruction)])
+    if refused is not None:
+        raise RefusedError(refused)
 
 
 def make_folder(config: Config) -> None:
@@ -265,7 +310,16 @@ def _waiting_application(config: Config, starting: Starting, events: Events) -> 
 
 
 def _application(
-    config: Config, knowledge: Knowledge, parts: Parts, service: Service, backtests: Backtests
+    config: Config,
+    knowledge: Knowledge,
+    parts: Parts,
+    service: Service,
+    access: AccessDesk,
+    *,
+    repeats: SqlAnswers,
+    backtests: Backtests,
+    outbox: SqlOutbox,
+    answer_desk: AnswerDesk,
 ) -> FastAPI:
     """Return the API with the console on it."""
     packs = RulePacks(knowledge.ruleset)
@@ -277,16 +331,22 @@ def _application(
         pipeline_rules=packs,
         reloads=service,
         instructed=service,
+        answer_desk=answer_desk,
+        outbox=outbox,
         intake=service,
         offered=offers(config.sources),
         max_payload=config.intake.max_payload,
         changes=parts.feed,
         heard=parts.pipeline,
+        registry=knowledge.registry,
         clock=parts.clock,
         catalogue=knowledge.ruleset.catalogue,
         listen_host=config.http.host,
         console_url=config.http.console_url,
+        access=access,
+        topic_root=config.broker.topic_root,
         tried=backtests,
+        repeats=repeats,
     )
     book = Rulebook(
         config,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from gateway.access.settings import AccessTable
 from gateway.dispatch.targets import problems_of
 from gateway.errors import UserError
 from gateway.wire.sources import Source
@@ -118,6 +119,10 @@ class OrdersTable(Table):
     reopen_window: DurationText = "7d"
 
 
+#: As in tenants.csv of the registry.
+RegionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+
+
 class IntakeTable(Table):
     """Bounds on what is taken in."""
 
@@ -165,6 +170,8 @@ class DispatchTable(Table):
     username: str | None = None
     password: str | None = None
     password_file: Path | None = None
+    ca_file: Path | None = None
+    poll: DurationText = "60s"
     folder: Path | None = None
     format: Literal["json", "csv"] = "json"
     allow_private: bool = False
@@ -199,11 +206,13 @@ class Config(Table):
     ledger: LedgerTable = LedgerTable()
     history: HistoryTable = HistoryTable()
     http: HttpTable = HttpTable()
+    access: AccessTable = AccessTable()
     rules: RulesTable = RulesTable()
     orders: OrdersTable = OrdersTable()
     intake: IntakeTable = IntakeTable()
     sources: list[SourceTable] = []
     dispatch: list[DispatchTable] = []
+    regions: dict[RegionName, Path] = {}
 
     _written: "_Written | None" = PrivateAttr(default=None)
 
@@ -239,14 +248,20 @@ class Config(Table):
         """
         if self.broker.password_file is None:
             return self.broker.password
+        return self.read_secret("broker.password_file", self.broker.password_file)
+
+    def read_secret(self, key: str, path: Path) -> str:
+        """Return the secret in the file that a key names, without the end of its line.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
         try:
-            return self.broker.password_file.read_text(encoding="utf-8").rstrip("\n")
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            place = self.place("broker.password_file")
-            raise UserError(f"{place}: {error.strerror}: {self.broker.password_file}") from None
+            raise UserError(f"{self.place(key)}: {error.strerror}: {path}") from None
         except UnicodeDecodeError:
-            place = self.place("broker.password_file")
-            raise UserError(f"{place}: expected UTF-8 in {self.broker.password_file}") from None
+            raise UserError(f"{self.place(key)}: expected UTF-8 in {path}") from None
 
 
 def _path_of(url: str | None, prefix: str) -> Path | None:

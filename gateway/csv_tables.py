@@ -13,6 +13,7 @@ from typing import TypeVar
 from zoneinfo import available_timezones
 
 from diagnostics.orders.calendars import WorkingHours, parse_hours
+from diagnostics.orders.countries import COUNTRIES
 from gateway.errors import OutsideError
 from rules.times import DAY_MS, parse_duration
 
@@ -30,20 +31,9 @@ _KIND = re.compile(r"[a-z][a-z0-9_]*")
 _TARIFF = re.compile(r"\d{4}[. ]?\d{2}([. ]?\d{2}){0,3}")  # HS of 6 digits, national ones of up to 12
 _POSTAL_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]{0,11}")
 _AREA = re.compile(r"(?:([A-Z]{2}):)?(?:([A-Z0-9]{0,10}\*)|([A-Z0-9]{1,10})(?:-([A-Z0-9]{1,10}))?)")
+_REGION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")  # the shape of ISO 3166-2
+_RESIDENCE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
-
-#: ISO 3166-1 alpha-2. The list is here because the commonest mistake, UK or EL, has the right shape.
-_COUNTRY_CODES = """
-AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT
-BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH
-ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT
-HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS
-LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI
-NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG
-SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG
-UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
-"""
-_COUNTRIES = frozenset(_COUNTRY_CODES.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +63,11 @@ class Row:
         self._cells = cells
         self._problems = problems
         self.good = True  #: no cell of it was wrong so far
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """Its cells by column, without the space around them."""
+        return self._cells
 
     @property
     def line(self) -> str:
@@ -146,7 +141,15 @@ class Row:
 
     def country(self, column: str) -> str | None:
         """Return a country."""
-        return self._checked(column, _COUNTRIES.__contains__, "a country by ISO 3166 such as DE or GB")
+        return self._checked(column, COUNTRIES.__contains__, "a country by ISO 3166 such as DE or GB")
+
+    def region(self, column: str) -> str | None:
+        """Return a region of a country."""
+        return self._checked(column, _REGION.fullmatch, "a region by ISO 3166-2 such as DE-BY")
+
+    def residence(self, column: str) -> str | None:
+        """Return where personal data is kept."""
+        return self._checked(column, _RESIDENCE.fullmatch, "a region of data such as eu")
 
     def postal_code(self, column: str) -> str | None:
         """Return a postal code."""
@@ -190,7 +193,7 @@ class Row:
 
     def countries(self, column: str) -> tuple[str, ...]:
         """Return several countries."""
-        return self.several(column, _COUNTRIES.__contains__, "countries by ISO 3166 such as DE or GB")
+        return self.several(column, COUNTRIES.__contains__, "countries by ISO 3166 such as DE or GB")
 
     def names(self, column: str) -> tuple[str, ...]:
         """Return several levels of topics."""
@@ -212,7 +215,7 @@ class Row:
 def _is_area(text: str) -> bool:
     """Say whether a text is a postal area; the two ends of a range are of one length and in order."""
     match = _AREA.fullmatch(text)
-    if match is None or (match[1] is not None and match[1] not in _COUNTRIES):
+    if match is None or (match[1] is not None and match[1] not in COUNTRIES):
         return False
     first, last = match[3] or "", match[4] or match[3] or ""
     return len(first) == len(last) and first <= last

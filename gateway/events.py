@@ -37,6 +37,7 @@ class Events:
         self._resubmitted = counter("quarantine_resubmitted", "Rows of the quarantine submitted again")
         self._untold_dropped = 0
         self._tell_dropped_after = 0.0
+        self._untold_limited: dict[str, tuple[int, float]] = {}
         self._readings = counter("readings", "Readings accepted")
         self._duplicate = counter("readings_duplicate", "Readings that had come before")
         self._late = counter("readings_late", "Readings older than their lane's watermark, stored only")
@@ -49,6 +50,25 @@ class Events:
             "devices_reconnecting", "Times a device began to come online 15 times within a minute"
         )
         self._dispatch = counter("dispatch", "Deliveries of events to other systems", ("target", "result"))
+        self._logins = counter("logins", "Attempts to log in", ("result",))
+        self._audit_lost = counter("audit_lost", "Changes that the audit trail could not take")
+        self._limited = counter(
+            "requests_limited", "Requests that came too often and were refused", ("what",)
+        )
+        self._tickets = counter(
+            "tickets_read", "Trouble tickets that were read back, by what came of it", ("target", "result")
+        )
+        self._answers = counter(
+            "answers",
+            "What repairers' systems answered to orders, by what became of it",
+            ("target", "result"),
+        )
+        self._secret_files = counter(
+            "secret_files", "Times a file of secrets had changed and was read again", ("target", "result")
+        )
+        self._answers_lost = counter(
+            "answers_not_kept", "Answers under an Idempotency-Key that could not be kept for a repetition"
+        )
         # A counter that is there from the start shows its first increase to those who ask for rates.
         for reason in QuarantineReason:
             self._quarantined.labels(reason.value)
@@ -56,6 +76,10 @@ class Events:
             self._cases.labels(state)
         for result in ("taken", "refused"):
             self._reloads.labels(result)
+        for result in ("let_in", "refused"):
+            self._logins.labels(result)
+        for what in ("login", "ingest"):
+            self._limited.labels(what)
         self._commit = Histogram(
             "forewarn_commit_seconds",
             "History and ledger commit of one batch",
@@ -135,6 +159,11 @@ class Events:
             self._detection.observe(seconds)
         self.log.info("order_opened", order_id=order_id, fault=fault, device=device)
 
+    def answer_not_kept(self, *, detail: str) -> None:
+        """What was done under an Idempotency-Key is not remembered; a repetition is worked out anew."""
+        self._answers_lost.inc()
+        self.log.error("answer_not_kept", detail=detail)
+
     def command_sent(self, *, command_id: str, action: str, device: str) -> None:
         """A probe went out."""
         self._commands.inc()
@@ -160,6 +189,37 @@ class Events:
         for problem in problems:
             self.log.error("rules_refused", detail=problem)
 
+    def login(self, *, result: str, address: str, name: str | None) -> None:
+        """Somebody tried to log in.
+
+        Args:
+            result: ``let_in`` or ``refused``.
+            address: from which.
+            name: of the account; None where there is none of the name that was given.
+        """
+        self._logins.labels(result).inc()
+        log = self.log.info if result == "let_in" else self.log.warning
+        log("login", result=result, address=address, account=name)
+
+    def audit_lost(self, *, what: str, target: str, who: str, detail: str) -> None:
+        """A change was made that the audit trail could not take; this line is all there is of it."""
+        self._audit_lost.inc()
+        self.log.error("audit_lost", what=what, target=target, who=who, detail=detail)
+
+    def limited(self, *, what: str, address: str) -> None:
+        """A request came too often and was refused: a ``login``, or a message (``ingest``).
+
+        Logged at most once a second of each, with how many there were.
+        """
+        self._limited.labels(what).inc()
+        untold, tell_after = self._untold_limited.get(what, (0, 0.0))
+        now = time.monotonic()
+        if now < tell_after:
+            self._untold_limited[what] = (untold + 1, tell_after)
+            return
+        self._untold_limited[what] = (0, now + 1)
+        self.log.warning("request_limited", what=what, address=address, requests=untold + 1)
+
     def outage(self, *, what: str, detail: str, retry_in: float) -> None:
         """A store or the broker cannot be reached; it will be tried again."""
         self._outages.labels(what).inc()
@@ -173,6 +233,74 @@ class Events:
         """A target is served from now on."""
         for result in ("delivered", "retry", "dead", "overtaken"):
             self._dispatch.labels(target, result)
+        for result in ("taken", "refused"):
+            self._secret_files.labels(target, result)
+
+    def ticket_reader(self, target: str) -> None:
+        """Tickets of a target are read back from now on."""
+        for result in ("read", "unchanged", "gone", "unknown", "failed"):
+            self._tickets.labels(target, result)
+
+    def tickets_read(self, *, target: str, result: str, number: int) -> None:
+        """Tickets were read back: ``read``, or ``unchanged`` by their entity tag. Too often for the log."""
+        self._tickets.labels(target, result).inc(number)
+
+    def ticket_not_followed(
+        self, *, target: str, result: str, order_id: str, ticket: str, status: str | None
+    ) -> None:
+        """An order cannot follow its ticket and stays as it is.
+
+        Args:
+            target: of the ticket.
+            result: ``gone``: it is not there any more, and the order's next event makes another; ``unknown``:
+                it has no status, or one that is no state of TMF621.
+            order_id: of the order.
+            ticket: its id.
+            status: in the target's words.
+        """
+        self._tickets.labels(target, result).inc()
+        name = "ticket_gone" if result == "gone" else "ticket_unknown"
+        self.log.warning(name, target=target, order_id=order_id, ticket=ticket, status=status)
+
+    def tickets_not_read(self, *, target: str, detail: str, retry_in: float) -> None:
+        """A ticket system could not be read, or its news not kept; it is tried again."""
+        self._tickets.labels(target, "failed").inc()
+        self.log.warning("tickets_not_read", target=target, detail=detail, retry_in_s=round(retry_in, 1))
+
+    def answering_target(self, target: str) -> None:
+        """A target may answer from now on."""
+        for result in ("taken", "repeated", "refused", "unknown", "malformed", "unsigned", "failed"):
+            self._answers.labels(target, result)
+
+    def answer(
+        self, *, target: str, result: str, detail: str, order_id: str | None = None, told: bool = True
+    ) -> None:
+        """A repairer's system answered.
+
+        Args:
+            target: the name of the target that it is.
+            result: ``taken``; ``repeated``, it was before; ``refused``, it is not possible as the order
+                stands; ``unknown``, no order of the target's tenant; ``malformed``; ``unsigned``, or not of
+                late; ``failed``, it was not kept and may come again.
+            detail: why, or what was noted.
+            order_id: the order that it is about, once that is known.
+            told: False leaves out the line of the log, where there are too many.
+        """
+        self._answers.labels(target, result).inc()
+        if not told:
+            return
+        line = self.log.info if result in ("taken", "repeated") else self.log.warning
+        line(f"answer_{result}", target=target, order_id=order_id, detail=detail)
+
+    def secret_reread(self, *, target: str, path: str, problem: str | None) -> None:
+        """A file of secrets was read again: they are in force, or it is wrong and the last ones stay."""
+        self._secret_files.labels(target, "taken" if problem is None else "refused").inc()
+        if problem is None:
+            self.log.info("secrets_taken", target=target, path=path)
+        else:
+            self.log.error(
+                "secrets_refused", target=target, path=path, detail=f"{problem}; the last ones stay"
+            )
 
     def dispatched(
         self, *, target: str, result: str, event_id: str, attempts: int, detail: str | None, retry_in: float
@@ -198,6 +326,10 @@ class Events:
             self.log.info("dispatch_overtaken", **about)
         else:
             self.log.info("dispatch_delivered", **about)
+
+    def dead_letters_retried(self, *, number: int, who: str) -> None:
+        """Somebody had dead letters sent again; each attempt is counted as it ends."""
+        self.log.info("dead_letters_retried", number=number, who=who)
 
     def circuit(self, *, target: str, closed: bool, retry_in: float = 0.0) -> None:
         """A target fails so often that it is only probed now and then, or it answers again."""

@@ -54,6 +54,7 @@ class HttpServer:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # whom a proxy may speak for is `access.trusted_proxies`
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         self._server = _Server(config)

@@ -80,7 +80,7 @@ def load_knowledge(config: Config, packs: list[str | Path] | None = None) -> Kno
     except PackError as error:
         problems += error.problems
     try:
-        registry = load_registry(config.registry_dir, config.registry_path)
+        registry = load_registry(config.registry_dir, config.registry_path, config.regions)
     except UserError as error:
         problems.append(str(error))
     if ruleset is None or registry is None:

@@ -7,7 +7,7 @@ acknowledgement, commands, in that order), recovery performs what was missed, re
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
 
@@ -16,11 +16,15 @@ from diagnostics.case import Case, Command
 from diagnostics.casebook import CaseBook, RuleLane
 from diagnostics.decision import Reason
 from diagnostics.explaining import explanation
-from diagnostics.faults import FaultCatalogue
+from diagnostics.faults import Fault, FaultCatalogue
 from diagnostics.instruction import Instruction, RefusedError
+from diagnostics.naming import Traits
+from diagnostics.orders.load import RepairerLoad
 from diagnostics.orders.policy import OrderPolicies, decide, overruled
-from diagnostics.orders.prefill import order_id, prefill
+from diagnostics.orders.prefill import prefill
 from diagnostics.orders.registry import Registry
+from diagnostics.orders.supply import kinds_of, needs_of
+from diagnostics.silences import Silence, SilenceVerb, SilenceWord
 from gateway.known import KnownDevices, merge, unstated
 from gateway.ports import Inbound, LedgerWrite, Notice, Rejected
 from gateway.rulechange import RuleChange, facts_asked
@@ -150,11 +154,13 @@ class Pipeline:
             settings.probe_deadline_ms,
             reopen_window_ms=settings.policies.reopen_window_ms,
             cancel_on_recovery=settings.policies.cancel_on_recovery,
+            traits=self._traits,
         )
         self._faults = faults
         self._registry = registry
         self._settings = settings
         self._known = KnownDevices(symbols)
+        self._load = RepairerLoad()
         self._now = 0  # arrival of the last that was taken in
         self._lines: dict[str, bytes] = {}  # cases of the book as they are saved, by id
 
@@ -300,6 +306,8 @@ class Pipeline:
                 kept[number] = min(int(readings.ts[row]), int(readings.arrival[row]))
         for notice in inbound.notices:
             number = notice.device
+            if notice.kind == "instruction":
+                continue  # a person spoke; and a silence is of no device
             if number in first:
                 if notice.position <= first[number][0]:
                     first[number] = (notice.position, notice.arrival)
@@ -323,6 +331,17 @@ class Pipeline:
         zone = (site.time_zone if site else None) or (owner.time_zone if owner else None)
         known = {"model": entry.model, "firmware": entry.firmware, "time_zone": zone}
         return {name: value for name, value in known.items() if value is not None}
+
+    def _traits(self, device: DeviceId) -> Traits:
+        """Return what silences and people's words look at, beside the case."""
+        number = self.symbols.devices.index[device]
+        entry = self._registry.devices.get(device)
+        model = self._known.facts(number).get("model")
+        return Traits(
+            model=model if isinstance(model, str) else (entry.model if entry else None),
+            site=entry.site if entry else None,
+            online=self._known.online(number),
+        )
 
     def _see(self, inbound: Inbound, changed: dict[int, None]) -> None:
         """Note when devices were last heard of. What a broker had kept is no sign of life."""
@@ -378,11 +397,14 @@ class Pipeline:
         return decided_at
 
     def _instruct(self, notice: Notice, refused: dict[str, str]) -> None:
-        instruction = Instruction.model_validate(notice.body)
         try:
-            self._book.instruct(self.symbols.devices[notice.device], instruction, notice.arrival)
+            if notice.body["verb"] in get_args(SilenceVerb):
+                self._book.hush(SilenceWord.model_validate(notice.body), notice.arrival)
+            else:
+                instruction = Instruction.model_validate(notice.body)
+                self._book.instruct(self.symbols.devices[notice.device], instruction, notice.arrival)
         except RefusedError as error:
-            refused[instruction.instruction_id] = str(error)
+            refused[str(_said_id(notice))] = str(error)
 
     def _unasked(self, reply: Notice) -> Rejected:
         """Return a reply that nobody waits for, as it is put aside.
@@ -424,42 +446,63 @@ class Pipeline:
             number_of = self.symbols.devices.index[device]
             facts = self._known.facts(number_of)
             fault = self._faults.get(case.fault)
-            against = decide(case, fault, self._registry, self._settings.policies, facts=facts)
+            against = decide(
+                case,
+                fault,
+                self._registry,
+                self._settings.policies,
+                facts=facts,
+                kinds=self._kinds(case, fault, rule.parts),
+            )
             if against is not None and not (verdict.insisted and overruled(against)):
                 self._book.no_order(verdict, against, wording.NO_ORDER[against])
                 continue
-            number = order_id(case)
-            self._book.open_order(verdict, number, wording.order_opened(number, verdict.confirmed_by))
-            write.orders.append(
-                prefill(
-                    case=case,
-                    confirmed_by=verdict.confirmed_by,
-                    explanation=explanation(
-                        case, rule, self.ruleset.catalogue, {**(self._registered(number_of) or {}), **facts}
-                    ),
-                    confidence=None,
-                    facts=facts,
-                    registry=self._registry,
-                    faults=self._faults,
-                    opened_at=verdict.at,
-                    reason=Reason.CONFIRMED.value,
-                    console_url=self._settings.console_url,
-                    parts_hint=rule.parts,
-                )
+            order = prefill(
+                case=case,
+                confirmed_by=verdict.confirmed_by,
+                explanation=explanation(
+                    case, rule, self.ruleset.catalogue, {**(self._registered(number_of) or {}), **facts}
+                ),
+                confidence=None,
+                facts=facts,
+                registry=self._registry,
+                faults=self._faults,
+                opened_at=verdict.at,
+                reason=Reason.CONFIRMED.value,
+                console_url=self._settings.console_url,
+                parts_hint=rule.parts,
+                load=self._load.now(self._book.journal.changes),
             )
-            decided_at[number] = verdict.arrival
+            provider = order.service.provider.id if order.service.provider else None
+            opened = wording.order_opened(order.order_id, verdict.confirmed_by)
+            self._book.open_order(verdict, order.order_id, opened, provider)
+            if provider is not None:
+                self._load.opened(order.order_id, provider)
+            write.orders.append(order)
+            decided_at[order.order_id] = verdict.arrival
         return decided_at
+
+    def _kinds(self, case: Case, fault: Fault | None, hints: Sequence[str]) -> list[str] | None:
+        """Return the kinds of parts that the repair takes, None when they are not known."""
+        return kinds_of(
+            needs_of(
+                fault=fault, hints=hints, faults=self._faults, registry=self._registry, tenant=case.tenant
+            )
+        )
 
     def _take(self, write: LedgerWrite) -> list[Command]:
         journal = self._book.take_journal()
         write.cases = [case.model_copy(deep=True) for case in journal.cases.values()]
         write.events, write.decisions = journal.events, journal.decisions
         write.changes = journal.changes
+        write.silences = list(journal.silences.values())
         for case in journal.cases.values():
             if case in self._book:
                 self._lines[case.case_id] = case.model_dump_json().encode()
             else:
                 self._lines.pop(case.case_id, None)
+        done = (case for case in journal.cases.values() if case not in self._book)
+        self._load.taken(journal.changes, done)
         return journal.commands
 
     # Other rules
@@ -501,6 +544,7 @@ class Pipeline:
         return arrays, {
             "engine": engine,
             "now": self._now,
+            "silences": [silence.model_dump(mode="json") for silence in self._book.silences],
             "flapping": [[*lane.device, lane.component, lane.rule] for lane in self._book.flapping()],
             "rules": _fingerprints(self.ruleset),
             "asked": sorted(facts_asked(self.ruleset)),
@@ -520,6 +564,8 @@ class Pipeline:
         self._lines = {case.case_id: line for case, line in zip(cases, lines, strict=True)}
         flapping = (RuleLane(DeviceId(*names[:3]), *names[3:]) for names in document["flapping"])
         self._book.restore(cases, flapping)
+        self._book.silences.restore([Silence.model_validate(s) for s in document.get("silences", [])])
+        self._load.restore(cases)
         change = RuleChange.between(document["rules"], _fingerprints(self.ruleset))
         return self._take_rules(change.kept, frozenset(document["asked"]))
 

@@ -1,6 +1,7 @@
 """Plain words that pages and papers share: values with their units, names of signals and of self tests."""
 
 import math
+import unicodedata
 
 from diagnostics.decision import Scalar
 from rules.signals import Catalogue
@@ -8,6 +9,30 @@ from rules.symbols import Channel
 
 #: Stands where there is nothing to show.
 NONE = "\N{EN DASH}"
+
+_NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+def harmless(text: str) -> str:
+    r"""Return a text in which nothing is invisible or turns the direction of writing, line ends included.
+
+    Devices send any character: controls, surrogates, unassigned and direction marks become U+FFFD.
+
+    >>> ascii(harmless("x\x1b[31m"))
+    "'x\\ufffd[31m'"
+    """
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) in _NOT_SHOWN else one for one in text
+    )
+
+
+def shown(text: str) -> str:
+    r"""Return a text as one line that is `harmless`; blank space of every kind becomes one space.
+
+    >>> shown("a\n b")
+    'a b'
+    """
+    return harmless(" ".join(text.split()))
 
 
 def words_of(name: str) -> str:

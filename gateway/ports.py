@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypedDict, TypeVar, Unpack
 
 from diagnostics.case import Case, CaseEvent, Command
 from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
+from diagnostics.silences import Silence, SilenceState
+from gateway.fleetfigures import FleetCounts
+from gateway.listing import Lists
 from rules.batch import Int32, ReadingBatch
 from rules.symbols import DeviceId, Symbols
 
@@ -193,6 +196,7 @@ class LedgerWrite:
     decisions: list[Decision] = field(default_factory=list)
     orders: list[ServiceOrder] = field(default_factory=list)
     changes: list[OrderChange] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     devices: list[DeviceRecord] = field(default_factory=list)
 
@@ -203,6 +207,7 @@ class LedgerWrite:
             or self.decisions
             or self.orders
             or self.changes
+            or self.silences
             or self.rejected
             or self.devices
         )
@@ -305,28 +310,64 @@ class RetryRequest:
     missing: tuple[int, ...] = ()
 
 
-class Ledger(Protocol):
-    """Cases, orders, decisions, quarantine and devices. Calls block; the service runs them on a thread.
+CaseOrder = Literal["newest", "urgency"]
 
-    A `device` filter is ``tenant/class/device``. Cursors are opaque to callers.
+
+class CaseFilters(TypedDict, total=False):
+    """What cases of a list have in common; None and what is not given are no filter.
+
+    Attributes:
+        state: of the case; ``open`` is suspected or confirmed.
+        device: ``tenant/class/device``.
+        tenants: one of these brands.
+        assignee: who looks after it; ``""`` is nobody.
+        acknowledged: whether somebody has seen it.
+        find: words, each of which stands in device, model, site, component, fault, title, assignee or one
+            of its numbers.
     """
 
-    def commit(self, write: LedgerWrite) -> list[ServiceOrder]:
-        """Write all of it in one transaction and return the orders that are new.
+    state: str | None
+    severity: str | None
+    tenant: str | None
+    tenants: Collection[str] | None
+    device_class: str | None
+    device: str | None
+    model: str | None
+    site: str | None
+    fault: str | None
+    reason: str | None
+    assignee: str | None
+    acknowledged: bool | None
+    find: str | None
 
-        Rows are keyed by what they are about: writing the same again changes nothing. An order whose fault
-        has an open order already is not written.
 
-        Raises:
-            StoreUnavailableError: nothing was written; the same call may be made again.
-        """
-        ...
+@dataclass(frozen=True, slots=True)
+class CaseCounts:
+    """How many cases there are, in all and by their values, the most frequent first; ``""`` is none."""
+
+    total: int
+    severity: dict[str, int]
+    state: dict[str, int]
+    reason: dict[str, int]
+    tenant: dict[str, int]
+    device_class: dict[str, int]
+    assignee: dict[str, int]
+    acknowledged: dict[str, int]
+
+
+class LedgerReads(Protocol):
+    """What people and other systems read of a ledger. Calls block; callers run them on threads.
+
+    A `device` filter is ``tenant/class/device``; `tenants` are those of which anything is returned, None for
+    all. Cursors are opaque to callers.
+    """
 
     def devices(
         self,
         *,
         tenant: str | None = None,
         device_class: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[DeviceRecord]:
@@ -340,22 +381,44 @@ class Ledger(Protocol):
     def cases(
         self,
         *,
-        state: str | None = None,
-        severity: str | None = None,
-        tenant: str | None = None,
-        device: str | None = None,
+        order: CaseOrder = "newest",
         cursor: str | None = None,
         limit: int = 100,
+        **filters: Unpack[CaseFilters],
     ) -> Page[Case]:
-        """Return cases, newest first. `state` may also be ``open``."""
+        """Return cases, newest first or by urgency: severity, then age."""
+        ...
+
+    def count_cases(self, **filters: Unpack[CaseFilters]) -> CaseCounts:
+        """Count the cases that filters let through."""
+        ...
+
+    def similar_cases(self, case: Case, limit: int) -> list[Case]:
+        """Return up to so many earlier cases of the same fault, same model first, then same class."""
+        ...
+
+    def silences(
+        self,
+        *,
+        state: SilenceState | None = None,
+        tenants: Collection[str] | None = None,
+        now: int,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Silence]:
+        """Return silences, newest first; where they stand is told at `now`, ms."""
+        ...
+
+    def silence(self, silence_id: str) -> Silence | None:
+        """Return one silence."""
         ...
 
     def case(self, case_id: str) -> Case | None:
         """Return one case."""
         ...
 
-    def open_cases(self) -> list[Case]:
-        """Return all cases that are not at their end, and those whose order is still open."""
+    def cases_of(self, case_ids: Sequence[str]) -> list[Case]:
+        """Return those of these cases that there are, in the same order."""
         ...
 
     def events(self, case_id: str) -> list[CaseEvent]:
@@ -378,6 +441,7 @@ class Ledger(Protocol):
         state: str | None = None,
         tenant: str | None = None,
         device: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[ServiceOrder]:
@@ -398,13 +462,44 @@ class Ledger(Protocol):
         reason: str | None = None,
         topic: str | None = None,
         since: int | None = None,
+        within: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Quarantined]:
         """Return what could not be used, newest first.
 
-        `topic` is an MQTT filter. `since` is the earliest arrival, ms.
+        `topic` is an MQTT filter, and so are those of `within`, of which one has to take the row's topic.
+        `since` is the earliest arrival, ms.
         """
+        ...
+
+
+class Ledger(LedgerReads, Protocol):
+    """Cases, orders, decisions, quarantine and devices. Calls block; the service runs them on a thread."""
+
+    def commit(self, write: LedgerWrite) -> list[ServiceOrder]:
+        """Write all of it in one transaction and return the orders that are new.
+
+        Rows are keyed by what they are about: writing the same again changes nothing. An order whose fault
+        has an open order already is not written.
+
+        Raises:
+            StoreUnavailableError: nothing was written; the same call may be made again.
+        """
+        ...
+
+    @property
+    def lists(self) -> Lists:
+        """What answers the lists of orders and devices."""
+        ...
+
+    @property
+    def fleet(self) -> FleetCounts:
+        """What counts over the whole fleet."""
+        ...
+
+    def open_cases(self) -> list[Case]:
+        """Return all cases that are not at their end, and those whose order is still open."""
         ...
 
     def to_retry(self, limit: int) -> list[Quarantined]:
@@ -442,7 +537,7 @@ class Owed:
         payload: the order as JSON, as it was when the event happened.
         created: ms since 1970 UTC, when the event was committed.
         attempts: that failed so far.
-        ticket: what the target calls the order, where it has said so.
+        ticket: the target's, where it has opened one.
         overtaken: a later event of the same order has been delivered already.
     """
 
@@ -456,16 +551,33 @@ class Owed:
     payload: str
     created: int
     attempts: int = 0
-    ticket: str | None = None
+    ticket: "Ticket | None" = None
     overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A trouble ticket that a target opened for an order; `state` in the target's words, if it said so."""
+    """A trouble ticket that a target opened for an order.
+
+    Attributes:
+        id: the target's.
+        state: that it is in, in the target's words, if it said so.
+        followed: the last of these that the order has followed, or that followed from the order.
+    """
 
     id: str
     state: str | None = None
+    followed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketStanding:
+    """A ticket as it was last seen, beside its order; `changed` is when that was, ms."""
+
+    order_id: str
+    order_state: str
+    ticket: Ticket
+    changed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -534,8 +646,60 @@ class Outbox(Protocol):
         """Keep what became of attempts."""
         ...
 
+    def tickets_to_read(self, target: str, after: str, limit: int) -> list[TicketStanding]:
+        """Return tickets of orders after `after` that may still go on, in order, but for those under way."""
+        ...
+
+    def keep_ticket(self, target: str, order_id: str, ticket: Ticket, at: int) -> None:
+        """Keep how a ticket was found at `at` (ms); `followed` None leaves what it was."""
+        ...
+
+    def order_of_ticket(self, target: str, ticket_id: str) -> str | None:
+        """Return the order of a target's ticket, None where there is none."""
+        ...
+
     def close(self) -> None:
         """Release the files."""
+        ...
+
+
+class Deliveries(Protocol):
+    """What became of events that are owed to other systems, to look at and to try again. Calls block."""
+
+    def deliveries(
+        self,
+        *,
+        target: str | None = None,
+        state: DeliveryState | None = None,
+        order_id: str | None = None,
+        tenants: Collection[str] | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Delivery]:
+        """Return deliveries, the latest event first; `tenants` None is all of them.
+
+        Raises:
+            UserError: no page gave that cursor.
+        """
+        ...
+
+    def delivery(self, number: int, *, tenants: Collection[str] | None = None) -> Delivery | None:
+        """Return one delivery."""
+        ...
+
+    def retry(
+        self,
+        *,
+        numbers: Sequence[int] | None = None,
+        target: str | None = None,
+        order_id: str | None = None,
+        tenants: Collection[str] | None = None,
+    ) -> tuple[int, list[int]]:
+        """Let dead letters be tried again as if for the first time: those of numbers, target, order, tenants.
+
+        Returns:
+            how many will be, and the numbers that no dead letter has.
+        """
         ...
 
 

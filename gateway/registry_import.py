@@ -1,24 +1,25 @@
-"""Owners, sites and devices from files into the registry's database, with every line that is refused."""
+"""The registry's tables from files into its database, with every line that is refused."""
 
 import gc
 import json
 from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from diagnostics.orders.registry import Registry
+from diagnostics.orders.registry import Coverage, Registry
 from gateway.csv_tables import LIST_SEPARATOR, Columns, Row, Table
 from gateway.errors import OutsideError, UserError
-from gateway.registry import TABLES, RegistryReader
 from gateway.registry_database import RegistryDatabase
+from gateway.registry_rows import TABLES, RegistryReader, key_of
 
 Record = TypeVar("Record")
 
 #: What can be imported, those first that others refer to.
-IMPORTED = ("owners", "sites", "devices")
+IMPORTED = tuple(name.removesuffix(".csv") for name in TABLES)
 SUFFIXES = (".csv", ".json", ".jsonl")
 
 _BATCH = 5_000
@@ -53,12 +54,34 @@ def table_of(path: Path) -> str:
     return path.stem
 
 
+class Known:
+    """What stands in the registry's own files and in its database, for those who refer to it."""
+
+    def __init__(self, files: Registry, database: RegistryDatabase) -> None:
+        self._database = database
+        self._files: dict[str, Container[Hashable]] = {
+            "owners.csv": files.owners,
+            "sites.csv": files.sites,
+            "devices.csv": files.devices,
+            "parts.csv": files.parts,
+        }
+
+    def holds(self, table: str, key: Hashable) -> bool:
+        """Say whether a key stands in a table, by the name of its CSV file."""
+        return key in self._files.get(table, ()) or self._database.holds(table, key)
+
+    def rows(self, table: str, scope: str = "") -> Iterator[tuple[str, int, dict[str, str]]]:
+        """Yield what was imported of a table, with key and place."""
+        return self._database.rows(table, scope)
+
+
 def import_files(
     paths: Sequence[Path],
     database: RegistryDatabase,
     files: Registry,
     *,
     keep: bool = True,
+    anew: bool = False,
     told: Callable[[str, int], None] = lambda _table, _rows: None,
 ) -> Report:
     """Take the good rows of files; a row with a key that is there already replaces it.
@@ -66,10 +89,11 @@ def import_files(
     All of it is one transaction: an import that is broken off has taken nothing.
 
     Args:
-        paths: named owners, sites or devices; several of one table are allowed.
+        paths: named by their tables; several of one table are allowed.
         database: where they go.
-        files: the registry's own files, whose owners and sites devices may refer to.
+        files: the registry's own files, to which rows may refer.
         keep: false: only report.
+        anew: whether the tables that files are named after are emptied first.
         told: is told the table and how many rows were read since.
 
     Raises:
@@ -78,24 +102,66 @@ def import_files(
     """
     report = Report()
     ordered = sorted(paths, key=lambda path: IMPORTED.index(table_of(path)))
-
-    def elsewhere(table: str, key: Hashable) -> bool:
-        held: Container[Hashable] = {"owners.csv": files.owners, "sites.csv": files.sites}.get(table, ())
-        return key in held or database.holds(table, key)
-
-    reader = RegistryReader(Path(), elsewhere)
+    reader = RegistryReader(Path(), Known(files, database))
     reader.problems = report.problems
     taking = _Taking(report, keep, told)
     with database.writing(), _without_collections():
+        for table in dict.fromkeys(path.stem for path in ordered if anew and keep):
+            database.clear(f"{table}.csv")
         for path in ordered:
-            rows = _rows(path, report.problems)
-            if path.stem == "owners":
-                taking.take(path.stem, map_rows(reader.owner, rows), database.put_owners)
-            elif path.stem == "sites":
-                taking.take(path.stem, map_rows(reader.site, rows), database.put_sites)
-            else:
-                taking.take(path.stem, map_rows(reader.device, rows), database.put_devices)
+            _import_file(path, reader, database, taking)
+        if keep:
+            report.problems += database.settle_homes(database.regions_of(files), files)
+    if keep and database.has_regions:
+        database.settle()  # what was brought into a region stands nowhere else
     return report
+
+
+def _import_file(path: Path, reader: RegistryReader, database: RegistryDatabase, taking: "_Taking") -> None:
+    rows, table = _rows(path, reader.problems), f"{path.stem}.csv"
+    if path.stem == "owners":
+        taking.take(path.stem, map_rows(reader.owner, rows), database.put_owners)
+    elif path.stem == "sites":
+        taking.take(path.stem, map_rows(reader.site, rows), database.put_sites)
+    elif path.stem == "devices":
+        taking.take(path.stem, map_rows(reader.device, rows), database.put_devices)
+    else:
+        read = partial(_read_cells, table, _reading(table, reader))
+        records = map_rows(read, rows)
+        if path.stem == "parts":  # what supersedes one may stand further down
+            records = iter(_whole(read, reader, list(rows)))
+        taking.take(path.stem, records, partial(database.put_rows, table))
+
+
+def _reading(table: str, reader: RegistryReader) -> Callable[[Row], object]:
+    return {
+        "tenants.csv": reader.tenant,
+        "parts.csv": reader.part,
+        "stock.csv": reader.stock,
+        "warranties.csv": reader.coverage,
+        "repairers.csv": reader.repairer,
+        "service_levels.csv": reader.service_level,
+    }[table]
+
+
+Cells = tuple[str, str, dict[str, str]]
+
+
+def _read_cells(table: str, read: Callable[[Row], object], row: Row) -> Cells:
+    """Return scope, key and cells of a row, which are kept as they are once they were found good."""
+    found = read(row)
+    device = found.device if isinstance(found, Coverage) else None
+    cells = {column: cell for column, cell in row.cells.items() if cell}
+    return "/".join(device) if device else "", key_of(table, cells), cells
+
+
+def _whole(
+    read: Callable[[Row], "Cells"], reader: RegistryReader, rows: Sequence[Row | None]
+) -> list["Cells | None"]:
+    """Return what is read of the rows of a table that refers to itself; None of those that are refused."""
+    records = [None if row is None else (row, read(row)) for row in rows]
+    reader.check_successors([row for row in rows if row is not None])
+    return [None if record is None or not record[0].good else record[1] for record in records]
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from diagnostics.case import Command
-from diagnostics.instruction import Instruction, RefusedError
 from diagnostics.orders.model import ServiceOrder
 from gateway.api.feed import Feed
+from gateway.api.views import Word
 from gateway.clock import Clock
 from gateway.errors import OutsideError, StoreUnavailableError
 from gateway.events import Events
@@ -34,7 +34,7 @@ from gateway.state import SavedState, UnusableStateError, load_state
 from gateway.wire.decoder import Decoder
 from rules.batch import Bool
 from rules.loader import PackError, RuleSet
-from rules.symbols import DeviceId, Symbols
+from rules.symbols import Symbols
 from rules.tally import RuleTally
 
 T = TypeVar("T")
@@ -73,11 +73,10 @@ class _Swap(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """What somebody said of a case and its order, waiting for its turn between two batches."""
+    """What somebody said of cases, orders or silences, waiting for its turn between two batches."""
 
-    device: DeviceId
-    instruction: Instruction
-    done: "asyncio.Future[None]"
+    words: Sequence[Word]
+    done: "asyncio.Future[list[str | None]]"
 
 
 class _Count(NamedTuple):
@@ -228,38 +227,40 @@ class Service:
 
     # People
 
-    async def instruct(self, device: DeviceId, instruction: Instruction) -> None:
+    async def instruct(self, words: Sequence[Word]) -> list[str | None]:
         """Let people's words have their effect, between two batches; returns once that is kept.
 
+        Returns:
+            Of each word why it was refused and is not kept, None where it was not.
+
         Raises:
-            RefusedError: it cannot be done with the case or the order as they stand; nothing is kept.
             OutsideError: the gateway is not at work yet, or no more.
         """
         self._require_work()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._turns.put_nowait(_Told(device, instruction, done))
-        await done
+        done: asyncio.Future[list[str | None]] = asyncio.get_running_loop().create_future()
+        self._turns.put_nowait(_Told(words, done))
+        return await done
 
     async def _follow(self, told: _Told, stop: asyncio.Event) -> None:
-        """Let an instruction go the way of a message: it is kept in the history, and recovery finds it there.
+        """Let words go the way of messages: they are kept in the history, and recovery finds them there.
 
-        It is dated before whatever waits to be worked on, so that recovery takes it at the same place.
+        They are dated before whatever waits to be worked on, so that recovery takes them at the same place.
         """
         waiting = self._parts.receiver.waiting
         at = self._pipeline.now if waiting else max(self._pipeline.now, self._parts.clock.now())
-        number = self._parts.symbols.devices.intern(told.device)
-        body = told.instruction.model_dump(mode="json")
-        effects = self._pipeline.push(Inbound(EMPTY, (Notice("instruction", 0, number, at, body),)))
+        intern = self._parts.symbols.devices.intern
+        notices = tuple(
+            Notice("instruction", 0, intern(device), at, said.model_dump(mode="json", by_alias=True))
+            for device, said in told.words
+        )
+        effects = self._pipeline.push(Inbound(EMPTY, notices))
         kept = await self._perform(effects, stop, messages=0)
         if kept:
             self._announce(effects)
         if told.done.done():
             return
-        refused = effects.refused.get(told.instruction.instruction_id)
-        if refused is not None:
-            told.done.set_exception(RefusedError(refused))
-        elif kept:
-            told.done.set_result(None)
+        if kept:
+            told.done.set_result([effects.refused.get(said.instruction_id) for _, said in told.words])
         else:
             told.done.set_exception(OutsideError("the gateway is ending"))
 

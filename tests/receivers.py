@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,7 +46,11 @@ class Receiver:
     """Answers with `script`, one a request, and with `then` after its end. Keeps all that came."""
 
     def __init__(
-        self, *script: Reply, then: Callable[[Request], Reply] = lambda _: GOOD, port: int = 0
+        self,
+        *script: Reply,
+        then: Callable[[Request], Reply] = lambda _: GOOD,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.requests: list[Request] = []
         self._script = list(script)
@@ -86,6 +91,10 @@ class Receiver:
                 pass  # a client that left
 
         self._server = Server(("127.0.0.1", port), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True

@@ -7,6 +7,7 @@ import msgspec
 from diagnostics.faults import load_faults
 from diagnostics.instruction import Instruction
 from diagnostics.orders.registry import Registry
+from diagnostics.silences import Silence, SilenceWord, said_at
 from gateway.pipeline import EMPTY, Pipeline, Settings
 from gateway.ports import Inbound, Notice, Packet
 from gateway.wire.decoder import Decoder
@@ -42,7 +43,7 @@ class Story:
         self.events, self.decisions, self.orders, self.commands, self.rejected = [], [], [], [], []
         self.reconnecting, self.devices = [], []
         self.changes, self.notices = [], []
-        self.refused = {}
+        self.refused, self.silences = {}, {}
         self._said = 0
         self.cases = {}
 
@@ -83,6 +84,7 @@ class Story:
         self.reconnecting += effects.reconnecting
         self.devices += effects.write.devices
         self.changes += effects.write.changes
+        self.silences |= {silence.silence_id: silence for silence in effects.write.silences}
         self.notices += effects.notices
         self.refused |= effects.refused
         self.cases |= {case.case_id: case for case in effects.write.cases}
@@ -104,6 +106,32 @@ class Story:
         notice = Notice("instruction", 0, device, self.clock, instruction.model_dump(mode="json"))
         self.take(self.pipeline.push(Inbound(EMPTY, (notice,))))
         return self.refused.get(instruction.instruction_id)
+
+    def silenced(self, *, for_="4h", who="anna", note="why", tenant="acme", maintenance=False, **match):
+        """Somebody asks for silence from now on; returns the silence."""
+        self._said += 1
+        silence = Silence(
+            silence_id=f"S-{self._said}",
+            tenant=tenant,
+            match=match,
+            maintenance=maintenance,
+            starts=self.clock,
+            ends=self.clock + parse_duration(for_),
+            note=note,
+            created_at=self.clock,
+            created_by=who,
+        )
+        self.hushed("silence", silence=silence)
+        return silence
+
+    def hushed(self, verb, *, tenant="acme", who="anna", **said):
+        """Somebody says something of a silence; returns why it was refused."""
+        self._said += 1
+        word = SilenceWord(verb=verb, instruction_id=f"I-{self._said}", who=who, **said)
+        place = self.symbols.devices.intern(said_at(tenant))
+        body = word.model_dump(mode="json", by_alias=True)
+        self.take(self.pipeline.push(Inbound(EMPTY, (Notice("instruction", 0, place, self.clock, body),))))
+        return self.refused.get(word.instruction_id)
 
     # what came of it
 

@@ -7,6 +7,7 @@ import typer
 from pages import ROOT, page, rows, words
 
 from diagnostics.decision import Reason
+from gateway.cli.accounts import accounts_app
 from gateway.cli.bench import bench_app
 from gateway.cli.commands import app
 from gateway.cli.dispatch import dispatch_app
@@ -71,6 +72,7 @@ def test_every_command_and_option_stands_in_the_readme():
     walk(typer.main.get_command(bench_app), "bench ")
     walk(typer.main.get_command(quarantine_app), "quarantine ")
     walk(typer.main.get_command(dispatch_app), "dispatch ")
+    walk(typer.main.get_command(accounts_app), "accounts ")
     assert told == real
 
 

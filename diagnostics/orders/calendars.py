@@ -68,26 +68,54 @@ def parse_hours(text: str) -> WorkingHours:
 
 
 @lru_cache(maxsize=4096)
-def holidays_of(country: str, year: int) -> frozenset[date]:
-    """Return the public holidays of a whole country in a year; none where none are known of it."""
+def holidays_of(country: str, year: int, region: str | None = None) -> frozenset[date]:
+    """Return the public holidays of a country in a year, with a region's own; none where none are known.
+
+    Args:
+        country: ISO 3166-1 alpha-2.
+        year: of the Gregorian calendar.
+        region: a subdivision by ISO 3166-2, such as ``DE-BY``; of one that is not known they are the whole
+            country's.
+    """
     if year > _LAST_HOLIDAY_YEAR or not holidays_known(country):
         return frozenset()
-    return frozenset(holidays.country_holidays(country, years=year))
+    part = region.partition("-")[2] if region is not None and region_known(country, region) else None
+    return frozenset(holidays.country_holidays(country, subdiv=part, years=year))
 
 
 @lru_cache(maxsize=512)
 def holidays_known(country: str) -> bool:
     """Say whether public holidays of a country are known."""
-    return country in holidays.list_supported_countries(include_aliases=False)
+    return country in _regions()
+
+
+@lru_cache(maxsize=4096)
+def region_known(country: str, region: str) -> bool:
+    """Say whether the public holidays of a country's region, such as ``DE-BY``, are known."""
+    of, _, part = region.partition("-")
+    return of == country and part in _regions().get(country, ())
+
+
+@lru_cache(maxsize=1)
+def _regions() -> dict[str, frozenset[str]]:
+    """Return the countries of which holidays are known, each with its subdivisions."""
+    known = holidays.list_supported_countries(include_aliases=False)
+    return {country: frozenset(parts) for country, parts in known.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Working hours in a time zone; `country` is whose public holidays are off, None when none are."""
+    """Working hours in a time zone.
+
+    Attributes:
+        country: whose public holidays are off, None when none are.
+        region: of the country, whose own ones are off too.
+    """
 
     hours: WorkingHours
     zone: ZoneInfo
     country: str | None = None
+    region: str | None = None
 
     def spans(self, start: int) -> Iterator[tuple[int, int]]:
         """Yield the working spans that end after an instant, as instants, within `HORIZON_DAYS`."""
@@ -127,6 +155,15 @@ class Calendar:
             found += (min(until, end) - begin) // MINUTE_MS
         return min(found, enough)
 
+    def days_between(self, start: int, end: int, enough: int) -> int:
+        """Return on how many days there is working time between two instants; counting stops at `enough`."""
+        days: set[date] = set()
+        for begin, _ in self.spans(start):
+            if begin >= end or len(days) >= enough:
+                break
+            days.add(datetime.fromtimestamp(begin // 1000, UTC).astimezone(self.zone).date())
+        return len(days)
+
     def _days_later(self, start: int, days: int) -> int | None:
         first = next(self.spans(start), None)
         if first is None:
@@ -146,7 +183,7 @@ class Calendar:
         return None
 
     def _off(self, day: date) -> bool:
-        return self.country is not None and day in holidays_of(self.country, day.year)
+        return self.country is not None and day in holidays_of(self.country, day.year, self.region)
 
     def _instant(self, day: date, minutes: int) -> int:
         whole, rest = divmod(minutes, _MINUTES_OF_DAY)

@@ -1,9 +1,9 @@
 """Who owes the repair: warranty and contract on the day on which the order is opened, at the device's site.
 
-A warranty in force goes before a contract, because then the brand owes the repair whatever else was agreed.
+Parts, labour and transport are each decided for themselves. A warranty in force goes before a contract,
+because then the brand owes the repair whatever else was agreed.
 """
 
-import calendar
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,45 +12,96 @@ from fnmatch import fnmatchcase
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from diagnostics.faults import ServiceChannel
 from diagnostics.orders.gaps import Gaps
 from diagnostics.orders.model import Entitlement
-from diagnostics.orders.registry import Coverage, DeviceEntry, Registry
+from diagnostics.orders.registry import Coverage, Registry
 from diagnostics.orders.subject import NOT_REGISTERED
+from diagnostics.orders.terms import Claim, Term, claims_of, countries_named, terms_of
 from rules.symbols import DeviceId
 
 Payer = Literal["brand", "customer", "contract"]
 Status = Literal["in_warranty", "contract", "out_of_warranty", "unknown"]
 
-_PAYERS: dict[Status, Payer] = {
-    "in_warranty": "brand",
-    "contract": "contract",
-    "out_of_warranty": "customer",
-}
+#: In this order: what a warranty pays for no contract is asked for.
+_PAYING: tuple[tuple[str, Payer, Status], ...] = (
+    ("warranty", "brand", "in_warranty"),
+    ("contract", "contract", "contract"),
+)
 
 #: The zones in which the day begins first and last; a site of unknown zone is somewhere between.
 _EARLIEST, _LATEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 
+#: A country that no coverage names.
+_OTHER = ""
+
+_NO_COVERAGE = "the registry has no warranty and no contract, present or past, of the device or its model"
+
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """A coverage with its days worked out; `starts` None: since ever, `ends` None: until cancelled."""
+class _Asked:
+    """What is asked of a coverage: which fault of which device, and what its repair costs."""
 
-    coverage: Coverage
-    starts: date | None
-    ends: date | None
+    registry: Registry
+    device: DeviceId
+    coverages: Sequence[Coverage]
+    fault: str
+    kinds: Sequence[str] | None
+    claims: Sequence[Claim]
 
-    def covers(self, day: date) -> bool:
-        """Whether a day lies in it."""
-        return (self.starts is None or self.starts <= day) and (self.ends is None or day <= self.ends)
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Who pays for a part of the cost, by which term; `why` says why that is not known."""
+
+    claim: Claim
+    payer: Payer | None
+    term: Term | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What holds on one day; `why` says why the status is unknown."""
+    """What holds on one day in one country; `why` says why the status is unknown."""
 
     status: Status
+    decided: tuple[Decided, ...] = ()
     term: Term | None = None
     why: str = ""
+
+    def says(self) -> tuple[object, ...]:
+        """What of it stands in an order."""
+        payers = tuple((one.claim, one.payer) for one in self.decided)
+        if self.term is None:
+            return self.status, payers, self.why
+        return self.status, payers, self.term.ends, self.term.coverage.text, self.term.coverage.contract
+
+
+@dataclass(frozen=True, slots=True)
+class Entitled:
+    """What a device is entitled to.
+
+    Attributes:
+        section: of the order.
+        decided: who pays for what.
+        channels: ways of service that the deciding coverage promises; empty: none in particular.
+        day: of the order at the site; the earlier of two where the time zone is not known.
+        country: of the site.
+        fault: what is to be repaired.
+    """
+
+    section: Entitlement
+    decided: tuple[Decided, ...]
+    channels: tuple[ServiceChannel, ...]
+    day: date
+    country: str | None
+    fault: str
+
+    def clause(self, decided: Decided) -> str:
+        """Return why someone pays, in plain words."""
+        if decided.term is None:
+            return decided.why
+        return _clause(decided.term, self.fault, (self.day, self.country), decided.claim.kind)
 
 
 def entitle(
@@ -59,127 +110,172 @@ def entitle(
     device: DeviceId,
     model: str | None,
     fault: str,
+    kinds: Sequence[str] | None,
     opened_at: int,
     zone: str | None,
+    country: str | None,
     gaps: Gaps,
-) -> tuple[Entitlement, Payer | None]:
-    """Return the entitlement's section and who pays.
+) -> Entitled:
+    """Return what a device is entitled to.
 
     Args:
         registry: has the warranties and contracts.
         device: whose.
         model: the device's, for coverage by model.
         fault: coverage may exclude it.
+        kinds: of the parts that the repair takes; None when that is not known.
         opened_at: ms since 1970 UTC.
         zone: IANA name of the site's time zone; without it the day may be either of two, and when they differ
             in what they say the status is unknown.
+        country: of the site; without it the status is unknown when coverage differs by country.
         gaps: where an unknown status is noted.
     """
     days = _days(opened_at, zone)
-    standings = [standing_on(day, registry, device, model, fault) for day in days]
-    standing = standings[0]
-    if any(other != standing for other in standings):
+    coverages = registry.coverages_of(device, model)
+    places = [country] if country is not None else [*countries_named(coverages), _OTHER]
+    asked = _Asked(registry, device, coverages, fault, kinds, claims_of(kinds))
+    by_place = [[_standing(day, place, asked) for day in days] for place in places]
+    standing = by_place[0][0]
+    if any(one.says() != standings[0].says() for standings in by_place for one in standings):
         standing = Standing(
             "unknown", why="the coverage changes on this day and the time zone of the site is not known"
         )
-    payer = _PAYERS.get(standing.status)
+    elif any(standings[0].says() != standing.says() for standings in by_place):
+        standing = Standing(
+            "unknown", why="its coverage differs by country, and the country of the site is not known"
+        )
+    return _entitled(standing, asked, (days[0], country), gaps)
+
+
+def _entitled(standing: Standing, asked: _Asked, when: tuple[date, str | None], gaps: Gaps) -> Entitled:
+    (day, country), fault, decided = when, asked.fault, standing.decided
     if standing.status == "unknown":
         gaps.add("entitlement", standing.why)
         gaps.add("estimate.payer", "who owes the repair is not known")
+        decided = tuple(Decided(claim, None, why=standing.why) for claim in asked.claims)
     term = standing.term
-    if term is not None:
-        gaps.chose("entitlement.status", _clause(term, fault, days[0]))
     if term is None:
-        return Entitlement(status=standing.status, coverage=None, ends=None, contract=None), payer
+        nothing = Entitlement(status=standing.status, coverage=None, ends=None, contract=None)
+        return Entitled(nothing, decided, (), day, country, fault)
+    gaps.chose("entitlement.status", _clause(term, fault, when))
     gaps.require("entitlement.coverage", term.coverage.text, "the registry does not say what is covered")
-    return Entitlement(
+    numbers = [one.term.coverage.contract for one in decided if one.payer == "contract" and one.term]
+    contract = (term.extension.contract if term.extension else None) or term.coverage.contract
+    section = Entitlement(
         status=standing.status,
-        coverage=_coverage_text(term.coverage, fault),
+        coverage=_coverage_text(term, fault, decided),
         ends=term.ends.isoformat() if term.ends else None,
-        contract=term.coverage.contract,
-    ), payer
+        contract=contract or next(filter(None, numbers), None),
+    )
+    promised = () if standing.status == "out_of_warranty" else term.coverage.channels
+    return Entitled(section, decided, promised, day, country, fault)
 
 
-def standing_on(day: date, registry: Registry, device: DeviceId, model: str | None, fault: str) -> Standing:
-    """Return what covers a fault of a device on a day."""
-    entry = registry.devices.get(device)
-    terms, undated = _terms(registry.coverages_of(device, model), entry)
-    running = [term for term in terms if term.covers(day)]
-    covering = [term for term in running if not term.coverage.excluded(fault)]
-    for kind, status in _STATUSES:
-        for term in covering:
-            if term.coverage.kind == kind:
-                return Standing(status, term)
-    if undated:
-        return Standing("unknown", why=undated)
-    if running:
-        return Standing("out_of_warranty", running[0])
-    past = [term for term in terms if term.ends is not None and term.ends < day]
-    if past:
-        return Standing("out_of_warranty", max(past, key=lambda term: term.ends or date.min))
+def _standing(day: date, country: str | None, asked: _Asked) -> Standing:
+    """Return what covers a fault of a device on a day in a country."""
+    entry, fault, kinds = asked.registry.devices.get(asked.device), asked.fault, asked.kinds
+    terms, undated = terms_of(asked.coverages, entry, country)
+    running = [term for term in terms if term.in_force(day)]
+    against = _against(terms, running, day)
+    partly = next(
+        (term for term in running if any(term.pays(one, fault, kinds) for one in asked.claims)), against
+    )
+
+    def decide(claim: Claim) -> Decided:
+        for kind, payer, _ in _PAYING:
+            for term in running:
+                if term.coverage.kind == kind and term.pays(claim, fault, kinds):
+                    return Decided(claim, payer, term)
+        for coverage, why in undated:
+            if Term(coverage, None, None).pays(claim, fault, kinds):
+                return Decided(claim, None, why=why)
+        over = [term for term in terms if term.ended(day) and term.pays(claim, fault, kinds)]
+        refusing = max(over, key=lambda term: term.ends or date.min, default=partly)
+        return Decided(claim, "customer" if against else None, refusing)
+
+    decided = tuple(map(decide, asked.claims))
+    for _, payer, status in _PAYING:
+        terms_paying = [one.term for one in decided if one.payer == payer and one.term]
+        if terms_paying:
+            return Standing(status, decided, max(terms_paying, key=terms_paying.count))
+    unsure = next((one.why for one in decided if one.why), "")
+    if unsure:
+        return Standing("unknown", why=unsure)
+    if against is not None:
+        return Standing("out_of_warranty", decided, against)
     if terms:
         first = min(term.starts or date.min for term in terms)
         return Standing("unknown", why=f"its coverage begins only on {first.isoformat()}")
     return Standing("unknown", why=NOT_REGISTERED if entry is None else _NO_COVERAGE)
 
 
-def _clause(term: Term, fault: str, day: date) -> str:
-    """Return what decides, in plain words: which coverage, of what, from when until when."""
-    coverage = term.coverage
+def _against(terms: Sequence[Term], running: Sequence[Term], day: date) -> Term | None:
+    """Return the term by which it is known that nothing is covered: one in force, else the last one."""
+    for here in (True, False):
+        for term in running:
+            if term.here == here:
+                return term
+        past = [term for term in terms if term.here == here and term.ended(day)]
+        if past:
+            return max(past, key=lambda term: term.ends or date.min)
+    return None
+
+
+def _clause(term: Term, fault: str, when: tuple[date, str | None], kind: str = "") -> str:
+    """Return what decides, in plain words: which coverage, of what, from when until when, and what of it."""
+    (day, country), coverage, extension = when, term.coverage, term.extension
     what = f"{coverage.kind} {coverage.contract}" if coverage.contract else coverage.kind
     of = f"model {coverage.model}" if coverage.model else "this device"
-    begun = f" from {term.starts.isoformat()}" if term.starts else ""
-    length = f" for {coverage.months} months" if coverage.months is not None and not coverage.ends else ""
-    until = f" until {term.ends.isoformat()}" if term.ends else " until cancelled"
-    words = f"{what} of {of}{begun}{length}{until}"
-    if not term.covers(day):
+    begun = f" from {term.starts.isoformat()}" if term.starts and not extension else ""
+    counted = coverage.months is not None and not coverage.ends
+    length = f" for {coverage.months} months" if counted else ""
+    words = f"{what} of {of}{begun}{length}"
+    if extension is not None:
+        bought = f"extension {extension.contract}" if extension.contract else "an extension"
+        more = f" for {extension.months} months" if extension.months and not extension.ends else ""
+        since = f" from {term.starts.isoformat()}" if term.starts else ""
+        words += f", prolonged by {bought}{more}{since}"
+    words += f" until {term.ends.isoformat()}" if term.ends else " until cancelled"
+    if not term.here:
+        named, site = ", ".join(coverage.countries), country or "another country"
+        return f"{words}; valid only in {named}, and the site is in {site}"
+    if coverage.countries:
+        words += f", in {', '.join(coverage.countries)}"
+    if not term.in_force(day):
         return f"{words}; over on {day.isoformat()}"
-    pattern = next((one for one in coverage.excludes if fnmatchcase(fault, one)), None)
-    return f"{words}; excludes {pattern}" if pattern else f"{words}; in force on {day.isoformat()}"
+    return "; ".join([words, f"in force on {day.isoformat()}", *_limits(term, fault, kind)])
 
 
-_STATUSES: tuple[tuple[str, Status], ...] = (("warranty", "in_warranty"), ("contract", "contract"))
-
-_NO_COVERAGE = "the registry has no warranty and no contract, present or past, of the device or its model"
-
-
-def _coverage_text(coverage: Coverage, fault: str) -> str | None:
-    if coverage.text is None or not coverage.excluded(fault):
-        return coverage.text
-    return f"{coverage.text}; does not cover {fault}"
-
-
-def _terms(coverages: Sequence[Coverage], entry: DeviceEntry | None) -> tuple[list[Term], str]:
-    """Work out the days of coverages; the text says why one could not be, empty when all could."""
-    terms, undated = [], ""
-    bought = entry.bought if entry else None
-    for coverage in coverages:
-        if coverage.ends is not None or coverage.months is None:
-            terms.append(Term(coverage, coverage.starts or bought, coverage.ends))
-        elif coverage.starts is not None:
-            # An agreed first day counts: twelve months from 1 January end on 31 December.
-            last = months_later(coverage.starts, coverage.months) - timedelta(days=1)
-            terms.append(Term(coverage, coverage.starts, last))
-        elif bought is not None:
-            # The day of an event does not count: regulation (EEC, Euratom) 1182/71, article 3.
-            terms.append(Term(coverage, bought, months_later(bought, coverage.months)))
-        else:
-            undated = f"its coverage lasts {coverage.months} months from a date of purchase that is not known"
-    return terms, undated
+def _limits(term: Term, fault: str, kind: str) -> list[str]:
+    """Return what a term in force does not cover, as far as it concerns the fault."""
+    limits = []
+    for scope in term.scopes():
+        pattern = next((one for one in scope.excludes if fnmatchcase(fault, one)), None)
+        left_out = next((one for one in scope.excludes if kind and fnmatchcase(kind, one)), None)
+        if pattern or left_out:
+            limits.append(f"excludes {pattern or left_out}")
+        if scope.faults and not any(fnmatchcase(fault, one) for one in scope.faults):
+            limits.append(f"covers only {', '.join(scope.faults)}")
+        if scope.part_kinds:
+            limits.append(f"covers only parts of kind {', '.join(scope.part_kinds)}")
+        if scope.covers:
+            limits.append(f"covers only {' and '.join(scope.covers)}")
+    return limits
 
 
-def months_later(day: date, months: int) -> date:
-    """Return the day of the same number so many months on, the month's last where it has no such day.
-
-    Past the year 9999 it is that year's last day.
-
-    >>> months_later(date(2027, 12, 31), 2)
-    datetime.date(2028, 2, 29)
-    """
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    if year > date.max.year:
-        return date.max
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+def _coverage_text(term: Term, fault: str, decided: Sequence[Decided]) -> str | None:
+    """Return what is covered in the registry's words, and what of this repair is not."""
+    text = term.coverage.text
+    if text is None:
+        return None
+    if term.extension is not None:
+        text = f"{text}; prolonged: {term.extension.text or term.extension.contract or 'an extension'}"
+    if not all(scope.admits_fault(fault) for scope in term.scopes()):
+        return f"{text}; does not cover {fault}"
+    if not any(one.payer in ("brand", "contract") for one in decided):
+        return text
+    unpaid = [str(one.claim) for one in decided if one.term is not term or one.payer == "customer"]
+    return f"{text}; does not cover {', '.join(unpaid)}" if unpaid else text
 
 
 def _days(opened_at: int, zone: str | None) -> list[date]:

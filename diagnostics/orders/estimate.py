@@ -1,14 +1,22 @@
-"""What it will cost: parts, labour and the visit or the device's shipment, when all are in one currency."""
+"""What it will cost: parts, labour and the visit or the device's shipment, and who pays what of it.
 
-from collections.abc import Sequence
+Amounts are given when all of them are in one currency.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from diagnostics.orders.entitlement import Payer
+from diagnostics.orders.entitlement import Decided, Entitled, Payer
 from diagnostics.orders.gaps import Gaps
-from diagnostics.orders.model import Estimate
+from diagnostics.orders.model import Estimate, Share
 from diagnostics.orders.provider import Assignment
 from diagnostics.orders.supply import Supply, SupplyLine
+
+#: Ways of service on which nobody travels and nothing is sent at a cost.
+_NO_TRANSPORT = frozenset({"carry_in", "remote", "parts_only"})
+
+_ASKED_FIRST: tuple[Payer, ...] = ("customer", "contract", "brand")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ def estimate(
     supply: Supply,
     assignment: Assignment,
     minutes: int | None,
-    payer: Payer | None,
+    entitled: Entitled,
     gaps: Gaps,
 ) -> Estimate:
     """Return the estimate's section.
@@ -66,12 +74,15 @@ def estimate(
         "labour": _labour(assignment, minutes),
         "transport": _transport(assignment),
     }
+    bills = list(_bills(costs, supply, assignment, entitled))
+    payer = _payer(bills, entitled, gaps)
     currencies = {cost.money.currency for cost in costs.values() if cost.money}
     if len(currencies) > 1:
         prices = ", ".join(f"{name} in {cost.money.currency}" for name, cost in costs.items() if cost.money)
         for name in ("currency", *costs):
             gaps.add(f"estimate.{name}", f"prices are in several currencies: {prices}")
-        return Estimate(currency=None, parts=None, labour=None, transport=None, payer=payer)
+        shares = _shares(bills, payer, priced=False)
+        return Estimate(currency=None, parts=None, labour=None, transport=None, payer=payer, shares=shares)
     for name, cost in costs.items():
         if not cost.known:
             gaps.add(f"estimate.{name}", cost.why)
@@ -83,7 +94,81 @@ def estimate(
         labour=_figure(costs["labour"]),
         transport=_figure(costs["transport"]),
         payer=payer,
+        shares=_shares(bills, payer, priced=True),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A part of the cost and who pays for it; `amount` None when it is not known."""
+
+    of: str
+    decided: Decided
+    amount: Decimal | None
+
+
+def _bills(
+    costs: dict[str, Cost], supply: Supply, assignment: Assignment, entitled: Entitled
+) -> Iterator[Bill]:
+    """Yield what there is to pay for."""
+    by_kind = {one.claim.kind: one for one in entitled.decided if one.claim.item == "parts"}
+    others = {one.claim.item: one for one in entitled.decided if one.claim.item != "parts"}
+    payers = {one.payer for one in by_kind.values()}
+    if len(payers) == 1:
+        yield Bill("parts", next(iter(by_kind.values())), _money(costs["parts"]))
+    else:
+        lines = {line.part.kind: line for line in supply.lines}
+        for kind, decided in by_kind.items():
+            line = lines.get(kind)
+            price = price_of([line]) if line else None
+            name = f"part {line.part.number}" if line else str(decided.claim)
+            yield Bill(name, decided, price.amount if price else None)
+    yield Bill("labour", others["labour"], _money(costs["labour"]))
+    if assignment.channel not in _NO_TRANSPORT:
+        yield Bill("transport", others["transport"], _money(costs["transport"]))
+
+
+def _money(cost: Cost) -> Decimal | None:
+    if not cost.known:
+        return None
+    return cost.money.amount if cost.money else Decimal(0)
+
+
+def _payer(bills: Sequence[Bill], entitled: Entitled, gaps: Gaps) -> Payer | None:
+    """Return who pays; of several the one who is asked first."""
+    unknown = [bill for bill in bills if bill.decided.payer is None]
+    if unknown and entitled.section.status != "unknown":
+        what = ", ".join(bill.of for bill in unknown)
+        gaps.add("estimate.payer", f"who pays for {what} is not known: {unknown[0].decided.why}")
+    if unknown:
+        return None
+    payers = {bill.decided.payer for bill in bills}
+    if len(payers) > 1:
+        gaps.chose("estimate.payer", "; ".join(_reasons(bills, entitled)))
+    return next(payer for payer in _ASKED_FIRST if payer in payers)
+
+
+def _reasons(bills: Sequence[Bill], entitled: Entitled) -> Iterator[str]:
+    said: dict[str, list[str]] = {}
+    for bill in bills:
+        said.setdefault(f"{bill.decided.payer} ({entitled.clause(bill.decided)})", []).append(bill.of)
+    for why, what in said.items():
+        yield f"{' and '.join(what)}: {why}"
+
+
+def _shares(bills: Sequence[Bill], payer: Payer | None, *, priced: bool) -> list[Share]:
+    """Return who pays what; nothing when one pays all of it, or it is not known."""
+    if payer is None or len({bill.decided.payer for bill in bills}) == 1:
+        return []
+    shares = []
+    for one in _ASKED_FIRST:
+        theirs = [bill for bill in bills if bill.decided.payer == one]
+        amounts = [bill.amount for bill in theirs if bill.amount is not None]
+        whole = priced and len(amounts) == len(theirs)
+        amount = Money(sum(amounts, Decimal(0)), "").rounded if whole else None
+        if theirs:
+            shares.append(Share(payer=one, of=[bill.of for bill in theirs], amount=amount))
+    return shares
 
 
 def _figure(cost: Cost) -> float | None:
@@ -119,7 +204,7 @@ def _labour(assignment: Assignment, minutes: int | None) -> Cost:
 
 def _transport(assignment: Assignment) -> Cost:
     repairer = assignment.repairer
-    if assignment.channel in ("carry_in", "remote", "parts_only"):
+    if assignment.channel in _NO_TRANSPORT:
         return Cost()
     if repairer is None:
         return Cost(why="no repairer was found")

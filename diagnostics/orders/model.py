@@ -206,14 +206,34 @@ class Logistics(Section):
     device: Leg | None = None
 
 
+class Share(Section):
+    """What one of several pays: `of` names parts, ``part NUMBER``, labour, transport; `amount` is the sum."""
+
+    payer: Literal["brand", "customer", "contract"]
+    of: list[str]
+    amount: float | None
+
+
 class Estimate(Section):
-    """What it will cost, and who pays."""
+    """What it will cost, and who pays.
+
+    When several pay, `shares` says who pays what, and `payer` is the customer where they pay a part of it:
+    they are to be asked first.
+    """
 
     currency: str | None
     parts: float | None
     labour: float | None
     transport: float | None
     payer: Literal["brand", "customer", "contract"] | None
+    shares: list[Share] = []
+
+    @property
+    def payers(self) -> str | None:
+        """Who pays, and what each of several; None when it is not known."""
+        if not self.shares:
+            return self.payer
+        return "; ".join(f"{share.payer}: {', '.join(share.of)}" for share in self.shares)
 
 
 class Missing(Section):

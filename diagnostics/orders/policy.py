@@ -1,6 +1,6 @@
 """Whether a confirmed case becomes an order at all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +47,7 @@ def decide(
     policies: OrderPolicies,
     *,
     facts: Mapping[str, object] | None = None,
+    kinds: Sequence[str] | None = None,
 ) -> Reason | None:
     """Return why no order is opened; None means open it.
 
@@ -56,6 +57,7 @@ def decide(
         registry: devices and coverage.
         policies: what is done in doubt.
         facts: what the device said of itself; its model decides on coverage by model.
+        kinds: of the parts that the repair takes, which coverage may tell apart; None: not known.
     """
     if fault is not None and not fault.order:
         return Reason.NEVER_AN_ORDER
@@ -65,16 +67,19 @@ def decide(
         return Reason.DEVICE_UNKNOWN_POLICY
     if policies.out_of_warranty == "hold":
         unread = Gaps()
-        zone = site_of(entry, registry, unread).time_zone or owner_of(entry, registry, unread).time_zone
-        entitlement, _ = entitle(
+        site = site_of(entry, registry, unread)
+        zone = site.time_zone or owner_of(entry, registry, unread).time_zone
+        entitled = entitle(
             registry=registry,
             device=device,
             model=usable_name((facts or {}).get("model")) or (entry.model if entry else None),
             fault=case.fault,
+            kinds=kinds,
             opened_at=case.updated if case.confirmed_at is None else case.confirmed_at,
             zone=zone,
+            country=site.country,
             gaps=unread,
         )
-        if entitlement.status == "out_of_warranty":
+        if entitled.section.status == "out_of_warranty":
             return Reason.OUT_OF_WARRANTY_POLICY
     return None

@@ -25,11 +25,11 @@ from diagnostics.orders.model import (
     Service,
     ServiceOrder,
 )
-from diagnostics.orders.provider import Assignment, Work, assign
+from diagnostics.orders.provider import Assignment, Work, assign, note_promise, promised_first
 from diagnostics.orders.registry import Registry
 from diagnostics.orders.sla import Due, due
 from diagnostics.orders.subject import identify
-from diagnostics.orders.supply import needs_of, supply
+from diagnostics.orders.supply import kinds_of, needs_of, supply
 from diagnostics.orders.texts import write_texts
 from rules.times import to_rfc3339
 
@@ -64,6 +64,7 @@ def prefill(
     reason: str,
     console_url: str | None,
     parts_hint: Sequence[str] = (),
+    load: Mapping[str, int] | None = None,
 ) -> ServiceOrder:
     """Return the service order of a case.
 
@@ -79,6 +80,7 @@ def prefill(
         reason: why it is opened, a `diagnostics.decision.Reason`.
         console_url: what links begin with; None for no link.
         parts_hint: the rule's ``parts``: part numbers or kinds in its own words, in place of the catalogue's.
+        load: orders that repairers have open now, by their id; None: none that is known.
     """
     gaps = Gaps()
     fault = faults.get(case.fault)
@@ -89,15 +91,19 @@ def prefill(
     customer = owner_of(subject.entry, registry, gaps)
     site = site_of(subject.entry, registry, gaps)
     zone = site.time_zone or customer.time_zone
-    entitlement, payer = entitle(
+    needs = needs_of(fault=fault, hints=parts_hint, faults=faults, registry=registry, tenant=case.tenant)
+    entitled = entitle(
         registry=registry,
         device=subject.id,
         model=subject.model,
         fault=case.fault,
+        kinds=kinds_of(needs),
         opened_at=opened_at,
         zone=zone,
+        country=site.country,
         gaps=gaps,
     )
+    entitlement = entitled.section
     skills = faults.skills(fault, case.device_class)
     urgency = fault.urgency_for(case.evidence) if fault else faults.urgency_of(case.severity)
     dates = due(
@@ -105,6 +111,7 @@ def prefill(
         faults=faults,
         tenant=case.tenant,
         country=site.country,
+        region=site.region,
         zone=zone,
         severity=case.severity,
         urgency=urgency,
@@ -116,15 +123,16 @@ def prefill(
     work = Work(
         tenant=case.tenant,
         device_class=case.device_class,
-        channels=faults.channels(fault, case.device_class),
+        channels=promised_first(faults.channels(fault, case.device_class), entitled.channels),
         skills=skills,
         minutes=minutes,
         opened_at=opened_at,
         resolve_by=dates.resolve,
+        load=load or {},
     )
     assignment = assign(registry=registry, site=site, work=work, gaps=gaps)
+    note_promise(assignment, entitled.channels, gaps)
     destination = destination_of(assignment, site)
-    needs = needs_of(fault=fault, hints=parts_hint, faults=faults, registry=registry, tenant=case.tenant)
     supplied = supply(
         needs=needs, registry=registry, subject=subject, destination=destination.country, gaps=gaps
     )
@@ -138,7 +146,7 @@ def prefill(
         gaps=gaps,
     )
     service = _service(assignment, work, dates, urgency)
-    costs = estimate(supply=supplied, assignment=assignment, minutes=minutes, payer=payer, gaps=gaps)
+    costs = estimate(supply=supplied, assignment=assignment, minutes=minutes, entitled=entitled, gaps=gaps)
     gaps.require("diagnosis.confidence", confidence, NO_CONFIDENCE)
     number = order_id(case)
     parts = [line.section() for line in supplied.lines]

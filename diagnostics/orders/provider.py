@@ -1,14 +1,15 @@
 """Who goes, or where it is sent: the first repairer in the registry's order who can, and why that one."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from diagnostics.faults import ServiceChannel
-from diagnostics.orders.calendars import Calendar
+from diagnostics.orders.calendars import Calendar, WorkingHours
 from diagnostics.orders.gaps import Gaps
 from diagnostics.orders.registry import Registry, Repairer, SiteEntry
 from diagnostics.orders.sla import zone_of
-from rules.times import to_rfc3339
+from rules.times import DAY_MS, to_rfc3339
 
 #: Ways on which someone travels to the other; only these ask how far away the site is.
 TRAVELLED = frozenset({"on_site", "carry_in"})
@@ -36,6 +37,7 @@ class Work:
         minutes: working time, None when it is not known.
         opened_at: ms since 1970 UTC.
         resolve_by: ms since 1970 UTC, None when it is not known.
+        load: orders that repairers have open now, by their id.
     """
 
     tenant: str
@@ -45,6 +47,25 @@ class Work:
     minutes: int | None
     opened_at: int
     resolve_by: int | None
+    load: Mapping[str, int] = field(default_factory=dict)
+
+
+def promised_first(
+    channels: Sequence[ServiceChannel], promised: Sequence[ServiceChannel]
+) -> tuple[ServiceChannel, ...]:
+    """Return the ways of service of a fault, those first that the coverage promises."""
+    return (*(one for one in channels if one in promised), *(one for one in channels if one not in promised))
+
+
+def note_promise(assignment: Assignment, promised: Sequence[ServiceChannel], gaps: Gaps) -> None:
+    """Note whether the way of service is one that the coverage promises."""
+    if not promised or assignment.channel is None:
+        return
+    words = " or ".join(promised)
+    if assignment.channel in promised:
+        gaps.chose("service.channel", f"{assignment.channel}, as the coverage promises {words}")
+    else:
+        gaps.chose("service.channel", f"{assignment.channel}, although the coverage promises {words}")
 
 
 def assign(*, registry: Registry, site: SiteEntry, work: Work, gaps: Gaps) -> Assignment:
@@ -52,7 +73,9 @@ def assign(*, registry: Registry, site: SiteEntry, work: Work, gaps: Gaps) -> As
 
     A repairer can when authorised for tenant and country, in charge of the class, trained for all skills,
     serving by the channel and, where someone travels, in the site's postal area. Of those who can, the first
-    whose working hours leave time for the repair until it is due goes before the first of all.
+    goes whose working hours leave time for the repair until it is due and who has room for one more order.
+    When there is none, it is the one against whom less speaks, and of those who are all full the one with the
+    fewest open orders for what it takes.
     """
     if not work.channels:
         gaps.add("service.channel", "no way of service is known for this class of device")
@@ -106,12 +129,58 @@ def _authorised(repairer: Repairer, tenant: str, country: str) -> bool:
 
 
 def _pick(near: Sequence[Repairer], work: Work, passed: dict[str, str]) -> Repairer:
-    """Return the first whose hours leave time or are not known, else the first; note the earlier ones."""
-    in_time = _in_time(work)
-    repairer = next((one for one in near if in_time(one) is not False), near[0])
-    for earlier in near[: near.index(repairer)]:
-        passed[earlier.id] = "does not work long enough before it is due"
-    return repairer
+    """Return the first against whom nothing speaks, else least; note what speaks against the earlier ones."""
+    against = {one.id: _against(one, work) for one in near}
+
+    def rank(repairer: Repairer) -> tuple[int, float]:
+        reasons = against[repairer.id]
+        return len(reasons), _fullness(repairer, work) if reasons else 0.0
+
+    chosen = min(near, key=rank)
+    for earlier in near[: near.index(chosen)]:
+        passed[earlier.id] = " and ".join(against[earlier.id])
+    return chosen
+
+
+def _against(repairer: Repairer, work: Work) -> list[str]:
+    """Return what speaks against a repairer who can: the hours, or that there is no room."""
+    reasons = []
+    if _in_time(repairer, work) is False:
+        reasons.append("does not work long enough before it is due")
+    has = work.load.get(repairer.id, 0)
+    if repairer.capacity is not None and has >= repairer.capacity:
+        reasons.append(f"has {_orders(has)} and takes {repairer.capacity}")
+    elif repairer.jobs_a_day is not None and work.resolve_by is not None:
+        needed = has // repairer.jobs_a_day + 1 if repairer.jobs_a_day else 1
+        days = _working_days(repairer, work.opened_at, work.resolve_by, needed)
+        if has >= repairer.jobs_a_day * days:
+            left = "1 working day" if days == 1 else f"{days} working days"
+            reasons.append(
+                f"has {_orders(has)}, gets {repairer.jobs_a_day} a day done and has {left} until it is due"
+            )
+    return reasons
+
+
+def _orders(count: int) -> str:
+    return "1 open order" if count == 1 else f"{count} open orders"
+
+
+def _fullness(repairer: Repairer, work: Work) -> float:
+    """Return open orders for each one that it takes, or gets done in a day; what is not known counts as 1."""
+    takes = repairer.capacity if repairer.capacity is not None else repairer.jobs_a_day
+    return work.load.get(repairer.id, 0) / (takes or 1)
+
+
+def _working_days(repairer: Repairer, start: int, end: int, enough: int) -> int:
+    """Return on how many days a repairer works between two instants; without hours on every day."""
+    zone = zone_of(repairer.time_zone)
+    if repairer.hours is None or zone is None:
+        return min(max(-(-(end - start) // DAY_MS), 0), enough)
+    return _calendar(repairer, repairer.hours, zone).days_between(start, end, enough)
+
+
+def _calendar(repairer: Repairer, hours: WorkingHours, zone: ZoneInfo) -> Calendar:
+    return Calendar(hours, zone, repairer.country, repairer.region)
 
 
 def _reasons(repairer: Repairer, channel: ServiceChannel, site: SiteEntry, work: Work) -> Iterator[str]:
@@ -120,10 +189,15 @@ def _reasons(repairer: Repairer, channel: ServiceChannel, site: SiteEntry, work:
         yield f"trained for {', '.join(work.skills)}"
     if channel in TRAVELLED and repairer.postal_areas:
         yield f"serves postal code {site.postal_code}"
-    in_time = _in_time(work)(repairer)
+    in_time = _in_time(repairer, work)
     if in_time is not None and work.resolve_by is not None:
         until = to_rfc3339(work.resolve_by)
         yield f"{'works' if in_time else 'but does not work'} {work.minutes} min or more until {until}"
+    has = work.load.get(repairer.id, 0)
+    if repairer.capacity is not None:
+        yield f"{'has' if has < repairer.capacity else 'but has'} {_orders(has)} of {repairer.capacity}"
+    if repairer.jobs_a_day is not None:
+        yield f"has {_orders(has)} and gets {repairer.jobs_a_day} a day done"
 
 
 def _named(registry: Registry, repairer: Repairer, passed: dict[str, str]) -> str:
@@ -138,18 +212,14 @@ def _named(registry: Registry, repairer: Repairer, passed: dict[str, str]) -> st
     return f"; passed over: {'; '.join(named)}"
 
 
-def _in_time(work: Work) -> Callable[[Repairer], bool | None]:
-    """Return what says whether a repairer's hours leave time for the work; None: not known."""
-
-    def says(repairer: Repairer) -> bool | None:
-        zone = zone_of(repairer.time_zone)
-        if repairer.hours is None or zone is None or work.resolve_by is None or work.minutes is None:
-            return None
-        needed = min(work.minutes, _MOST_MINUTES)
-        calendar = Calendar(repairer.hours, zone, repairer.country)
-        return calendar.minutes_between(work.opened_at, work.resolve_by, needed) >= needed
-
-    return says
+def _in_time(repairer: Repairer, work: Work) -> bool | None:
+    """Say whether a repairer's hours leave time for the work; None: not known."""
+    zone = zone_of(repairer.time_zone)
+    if repairer.hours is None or zone is None or work.resolve_by is None or work.minutes is None:
+        return None
+    needed = min(work.minutes, _MOST_MINUTES)
+    calendar = _calendar(repairer, repairer.hours, zone)
+    return calendar.minutes_between(work.opened_at, work.resolve_by, needed) >= needed
 
 
 def _why_none(

@@ -5,7 +5,7 @@ is missing.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -18,7 +18,11 @@ from diagnostics.orders.calendars import WorkingHours
 from rules.model import Severity
 from rules.symbols import DeviceId
 
-CoverageKind = Literal["warranty", "contract"]
+CoverageKind = Literal["warranty", "contract", "extension"]
+
+#: What a repair costs, and what a coverage may cover of it apart; transport is the technician's visit or the
+#: shipment of the device.
+CostItem = Literal["parts", "labour", "transport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,8 @@ class Owner:
 class SiteEntry:
     """Where devices stand; `country` is ISO 3166-1 alpha-2, `time_zone` an IANA name.
 
-    `postal_code` decides on repairers that serve postal areas.
+    `postal_code` decides on repairers that serve postal areas, `region` (ISO 3166-2, such as ``DE-BY``) on
+    public holidays that are not those of the whole country.
     """
 
     id: str
@@ -71,13 +76,24 @@ class SiteEntry:
     country: str | None = None
     time_zone: str | None = None
     postal_code: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A brand; `region` names where the personal data of its customers is kept, None: with all other data."""
+
+    id: str
+    name: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A warranty or a service contract, of one device or of a model from its purchase.
+    """A warranty, a service contract or a bought extension, of one device or of a model from its purchase.
 
     Attributes:
+        kind: an extension begins when the warranty that it prolongs has ended, and owes what that owed.
         device: of this device; None when by model.
         model: of models that match this glob; None when by device.
         starts: first day; None: the date of purchase.
@@ -85,7 +101,17 @@ class Coverage:
         months: length from the first day.
         text: what is covered, in plain words.
         contract: number to quote.
-        excludes: globs of fault codes that are not covered, such as ``battery.worn``.
+        excludes: globs of fault codes and of kinds of parts that are not covered: ``battery.worn``,
+            ``battery``.
+        faults: globs of the fault codes that alone are covered; empty: all.
+        part_kinds: globs of the kinds of parts that alone are covered, with the labour of replacing them;
+            empty: all.
+        covers: what of the cost is covered; empty: all of it.
+        countries: of the sites at which it is valid; empty: everywhere. Among rows that are alike else, one
+            that names the site's country stands in for one that names none.
+        channels: ways of service that it promises; empty: as the fault catalogue says.
+        term: its name, by which an extension may refer to it.
+        extends: of an extension: the `term` that it prolongs; None: every warranty of the device.
     """
 
     kind: CoverageKind
@@ -98,10 +124,31 @@ class Coverage:
     text: str | None = None
     contract: str | None = None
     excludes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    part_kinds: tuple[str, ...] = ()
+    covers: tuple[CostItem, ...] = ()
+    countries: tuple[str, ...] = ()
+    channels: tuple[ServiceChannel, ...] = ()
+    term: str | None = None
+    extends: str | None = None
 
-    def excluded(self, fault: str) -> bool:
-        """Whether a fault is not covered."""
-        return any(fnmatchcase(fault, pattern) for pattern in self.excludes)
+    def admits_fault(self, fault: str) -> bool:
+        """Whether a fault is covered."""
+        return _among(fault, self.faults) and not (self.excludes and _among(fault, self.excludes))
+
+    def admits_kind(self, kind: str) -> bool:
+        """Whether parts of a kind, and the work of replacing them, are covered."""
+        return _among(kind, self.part_kinds) and not (self.excludes and _among(kind, self.excludes))
+
+    def alike(self) -> tuple[object, ...]:
+        """What rows have in common that say the same thing for several countries."""
+        scope = (self.faults, self.part_kinds, self.covers)
+        return (self.kind, self.device, self.model, self.contract, self.term, self.extends, *scope)
+
+
+def _among(word: str, patterns: Sequence[str]) -> bool:
+    """Whether a word matches one of several globs; every word does where there are none."""
+    return not patterns or any(fnmatchcase(word, pattern) for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +219,9 @@ class Repairer:
             everywhere in its countries.
         classes: of devices that it serves; empty: all.
         hours: when it works, in `time_zone`; None: not known.
+        region: of its workshop, ISO 3166-2; decides on its public holidays.
+        capacity: orders that it can have open at once; None: no limit is known.
+        jobs_a_day: orders that it gets done on a working day; None: not known.
     """
 
     id: str
@@ -190,6 +240,9 @@ class Repairer:
     classes: tuple[DeviceClass, ...] = ()
     hours: WorkingHours | None = None
     time_zone: str | None = None
+    region: str | None = None
+    capacity: int | None = None
+    jobs_a_day: int | None = None
 
     def serves_postal_code(self, country: str, postal_code: str | None) -> bool | None:
         """Say whether a postal code lies in its areas; None when that cannot be told without the code."""
@@ -227,7 +280,7 @@ class ServiceLevel:
         respond: ms until someone answers; whole days are working days where there are `hours`.
         resolve: ms until it is mended, likewise.
         hours: business hours at the site; None: around the clock.
-        holidays: whether the public holidays of the site's country are off.
+        holidays: whether the public holidays of the site's country and region are off.
     """
 
     respond: int
@@ -256,7 +309,10 @@ class ServiceLevel:
 class Registry:
     """All of it, with the indexes that filling in an order needs.
 
-    The order of repairers is the order of preference.
+    Attributes:
+        repairers: in order of preference.
+        coverages_elsewhere: looks up what covers one device beside `coverages`, where there is too much of it
+            to be held.
     """
 
     devices: Mapping[DeviceId, DeviceEntry] = field(default_factory=dict)
@@ -267,12 +323,15 @@ class Registry:
     stock: Sequence[Stock] = ()
     repairers: Sequence[Repairer] = ()
     service_levels: Sequence[ServiceLevel] = ()
+    tenants: Mapping[str, Tenant] = field(default_factory=dict)
+    coverages_elsewhere: Callable[[DeviceId], Sequence[Coverage]] | None = field(default=None, compare=False)
 
     def coverages_of(self, device: DeviceId, model: str | None) -> list[Coverage]:
         """Return what covers a device or its model, past and future included, in the registry's order."""
         named, by_model = self._coverages
         return [
             *named.get(device, ()),
+            *(self.coverages_elsewhere(device) if self.coverages_elsewhere else ()),
             *(
                 term
                 for term in by_model.get(device.tenant, ())

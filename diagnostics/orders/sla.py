@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from diagnostics.faults import FaultCatalogue, Urgency
-from diagnostics.orders.calendars import Calendar, holidays_known
+from diagnostics.orders.calendars import Calendar, holidays_known, region_known
 from diagnostics.orders.gaps import Gaps
 from diagnostics.orders.registry import Registry, ServiceLevel
 from rules.model import Severity
@@ -36,6 +36,7 @@ def due(
     faults: FaultCatalogue,
     tenant: str,
     country: str | None,
+    region: str | None,
     zone: str | None,
     severity: Severity,
     urgency: Urgency,
@@ -52,6 +53,7 @@ def due(
         faults: has the times for each urgency.
         tenant: whose service level.
         country: of the site, None when it is not known; its public holidays do not count.
+        region: of the site, ISO 3166-2; neither do its own ones.
         zone: IANA name of the site's time zone; service levels with business hours need it.
         severity: of the fault.
         urgency: of the fault.
@@ -82,12 +84,14 @@ def due(
     if place is None:
         return _unknown(gaps, f"the time zone of the site is not known, and {level.name} has business hours")
     free = country if level.holidays else None
-    calendar = Calendar(level.hours, place, free)
+    calendar = Calendar(level.hours, place, free, region)
     found = Due(calendar.after(opened_at, level.respond), calendar.after(opened_at, level.resolve))
     gaps.require("service.respond_by", found.respond, "no such time passes within the business hours")
     gaps.require("service.resolve_by", found.resolve, "no such time passes within the business hours")
     if found.resolve is not None:
-        gaps.chose("service.resolve_by", f"{why}, within {level.hours.text} {zone}{_without(level, country)}")
+        gaps.chose(
+            "service.resolve_by", f"{why}, within {level.hours.text} {zone}{_without(level, country, region)}"
+        )
     return found
 
 
@@ -99,12 +103,16 @@ def zone_of(name: str | None) -> ZoneInfo | None:
     return None
 
 
-def _without(level: ServiceLevel, country: str | None) -> str:
+def _without(level: ServiceLevel, country: str | None, region: str | None) -> str:
     if not level.holidays:
         return ""
     if country is None or not holidays_known(country):
         return f"; no public holidays of {country or 'the site'} are known, so none are left out"
-    return f" without public holidays of {country}"
+    if region is None:
+        return f" without public holidays of {country}"
+    if not region_known(country, region):
+        return f" without public holidays of {country}; no others of {region} are known"
+    return f" without public holidays of {region}"
 
 
 def _plain(opened_at: int, respond: int, resolve: int) -> Due:

@@ -88,6 +88,11 @@ def needs_of(
     return list(needs.values())
 
 
+def kinds_of(needs: Sequence[Need] | None) -> list[str] | None:
+    """Return the kinds of parts that a repair takes, each once; None when they are not known."""
+    return None if needs is None else list(dict.fromkeys(need.kind for need in needs))
+
+
 def supply(
     *,
     needs: Sequence[Need] | None,

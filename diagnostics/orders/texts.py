@@ -42,6 +42,9 @@ CONTRACT = "Service contract {contract} pays for the repair."
 CONTRACT_UNNAMED = "The service contract pays for the repair."
 PRICED = "The repair is not covered. Estimate: {amount} {currency}."
 UNPRICED = "The repair is not covered. Its price is not known yet."
+SHARED = "The repair is covered in part. Your share of the estimate: {amount} {currency}."
+SHARED_UNPRICED = "The repair is covered in part. Your share of the price is not known yet."
+JOINTLY = "Warranty and service contract pay for the repair together."
 UNSETTLED = "Who pays for the repair is still to be settled."
 ORDER = "Order {order}: {fault}."
 DEVICE = "Device: {device}."
@@ -72,6 +75,9 @@ SENTENCES = (
     CONTRACT_UNNAMED,
     PRICED,
     UNPRICED,
+    SHARED,
+    SHARED_UNPRICED,
+    JOINTLY,
     UNSETTLED,
     ORDER,
     DEVICE,
@@ -186,6 +192,8 @@ def _who(say: Say, service: Service, logistics: Logistics) -> str:
 
 
 def _who_pays(say: Say, entitlement: Entitlement, estimate: Estimate) -> str:
+    if estimate.shares:
+        return _who_shares(say, estimate)
     if estimate.payer == "brand":
         return say(WARRANTY)
     if estimate.payer == "contract":
@@ -197,6 +205,15 @@ def _who_pays(say: Say, entitlement: Entitlement, estimate: Estimate) -> str:
     if estimate.currency is None or len(known) < len(amounts):
         return say(UNPRICED)
     return say(PRICED, amount=f"{sum(known):.2f}", currency=estimate.currency)
+
+
+def _who_shares(say: Say, estimate: Estimate) -> str:
+    own = next((share for share in estimate.shares if share.payer == "customer"), None)
+    if own is None:
+        return say(JOINTLY)
+    if own.amount is None or estimate.currency is None:
+        return say(SHARED_UNPRICED)
+    return say(SHARED, amount=f"{own.amount:.2f}", currency=estimate.currency)
 
 
 def _parts(say: Say, parts: list[OrderPart], complete: bool) -> list[str]:

@@ -2,49 +2,28 @@
 
 An answer comes once it is kept. The same request again, with the same ``Idempotency-Key`` or not, leaves
 things as they are: a state that is reached already is not reached twice, the same comment of the same person
-is one comment.
+is one comment. The key gives the instruction its identifier, so that this holds also where the gateway was
+killed before the answer to it was kept (gateway/api/repeating.py).
 """
 
 import asyncio
-import uuid
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Request
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from fastapi import APIRouter
+from pydantic import AliasChoices, BeforeValidator, Field
 
-from diagnostics.case import Case
-from diagnostics.instruction import Instruction, RefusedError, Verb
-from diagnostics.naming import derived
+from diagnostics.instruction import Verb
 from diagnostics.orders.changes import PartUsed
+from diagnostics.orders.filling import Filled, JsonValue, NotFillableError, checked, has_place
 from diagnostics.orders.lifecycle import OrderOutcome
-from gateway.api.documents import CaseFileDocument
-from gateway.api.guard import is_loopback
+from diagnostics.orders.model import ServiceOrder
+from gateway.api.casefile import CaseFileDocument
+from gateway.api.desk import ACTS, ANSWERS, Acts, Body, Desk, Name, Said, Text
 from gateway.api.orderfile import OrderFileDocument
-from gateway.api.problems import Problem, ProblemError
-from gateway.api.queries import Queries
-from gateway.api.views import Instructed
-from gateway.errors import OutsideError
-from rules.symbols import DeviceId
+from gateway.api.problems import ProblemError
 
-#: Seconds after which a request is answered though its words are not kept yet.
-KEPT_WITHIN = 10.0
-#: Who it was when nobody says.
-NOBODY_SAID = "engineer"
-
-router = APIRouter(
-    prefix="/api/v1",
-    responses={
-        404: {"description": "There is no such thing", "model": Problem},
-        409: {"description": "Not as things stand; the detail says what is possible", "model": Problem},
-        422: {"description": "Something in the request is wrong", "model": Problem},
-        503: {"description": "Not kept; say it again after `Retry-After` seconds", "model": Problem},
-    },
-)
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4_000, pattern=r"^[^\x00]*$")]
-Said = Annotated[Text, Field(min_length=1)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+router = APIRouter(prefix="/api/v1", responses=ANSWERS)
 
 
 def _part(value: object) -> object:
@@ -52,12 +31,6 @@ def _part(value: object) -> object:
 
 
 Part = Annotated[PartUsed, BeforeValidator(_part)]
-
-
-class Body(BaseModel):
-    """What a request says; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 class NoteBody(Body):
@@ -84,6 +57,12 @@ class AssignBody(NoteBody):
     assignee: Name | None = Field(description="null for nobody")
 
 
+class AskBody(NoteBody):
+    """What the device is asked for: an `action` of those that `possible` of the case lists."""
+
+    action: Name
+
+
 class StateBody(NoteBody):
     """What a repairer's system says of an order."""
 
@@ -104,160 +83,137 @@ class CloseBody(NoteBody):
     by: Literal["engineer", "repairer"] = "engineer"
 
 
-class Desk:
-    """Takes what people say to the gateway."""
+class FillBody(NoteBody):
+    """What fields of an order are to hold, by their paths; null empties one."""
 
-    def __init__(
-        self,
-        request: Request,
-        user: Annotated[
-            str | None,
-            Header(alias="X-Forewarn-User", description="who it is; read from loopback only"),
-        ] = None,
-        key: Annotated[
-            str | None,
-            Header(alias="Idempotency-Key", description="the same for a request that is sent again"),
-        ] = None,
-    ) -> None:
-        queries = request.app.state.queries
-        assert isinstance(queries, Queries)
-        self.reads = queries
-        self.who = _who(request, user)
-        self._key = key
-        self._instructed: Instructed | None = request.app.state.instructed
-
-    def case(self, case_id: str) -> Case:
-        """Return a case that there is.
-
-        Raises:
-            ProblemError: 404.
-        """
-        case = self.reads.ledger.case(case_id)
-        if case is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no case {case_id}")
-        return case
-
-    async def say(self, case: Case, verb: Verb, body: NoteBody | CommentBody | DismissBody) -> None:
-        """Have something done, and return once it is kept.
-
-        Raises:
-            ProblemError: 409: not as things stand. 503: it is not kept, or nobody can say.
-        """
-        instruction = Instruction(
-            verb=verb,
-            case_id=case.case_id,
-            component=case.component,
-            fault=case.fault,
-            who=self.who,
-            instruction_id=self._identifier(case, verb, body),
-            **body.model_dump(),  # its keys are those of an instruction
-        )
-        if self._instructed is None:
-            raise _later("no gateway is at work here")
-        device = DeviceId(case.tenant, case.device_class, case.device)
-        try:
-            async with asyncio.timeout(KEPT_WITHIN):
-                await self._instructed.instruct(device, instruction)
-        except RefusedError as error:
-            raise ProblemError(HTTPStatus.CONFLICT, str(error)) from None
-        except TimeoutError:
-            raise _later(f"not kept within {KEPT_WITHIN:g} s; it may be yet") from None
-        except OutsideError as error:
-            raise _later(str(error)) from None
-
-    def _identifier(self, case: Case, verb: Verb, body: BaseModel) -> str:
-        """Return what tells a request from others, and not from its own repetition.
-
-        States come and go, so only its key says whether a request for one is a new one.
-        """
-        said = (case.case_id, verb.value, self.who, body.model_dump_json())
-        if self._key is not None:
-            return derived("I-", self._key, *said)
-        return derived("I-", *said) if verb is Verb.COMMENT else f"I-{uuid.uuid4().hex[:16]}"
+    fields: dict[str, JsonValue] = Field(
+        min_length=1,
+        max_length=50,
+        examples=[{"customer.contact": "+49 30 123456", "site.country": "DE"}],
+    )
 
 
-def _who(request: Request, user: str | None) -> str:
-    """Return the name of who acts: there is no login yet, so a name is believed on this machine alone."""
-    if user is None or request.client is None or not is_loopback(request.client.host):
-        return NOBODY_SAID
-    try:
-        name = user.encode("latin-1").decode("utf-8").strip()  # headers come as bytes, read as Latin-1
-    except UnicodeError:
-        name = user.strip()
-    if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"X-Forewarn-User: expected a name of 1 to 100 printable characters, got {name[:100]!r}",
-        )
-    return name
+class _FilledBody(NoteBody):
+    """The same, checked, as the gateway takes it."""
+
+    filled: list[Filled]
 
 
-def _later(why: str) -> ProblemError:
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": "5"})
+async def answer_case(desk: Desk, case_id: str) -> CaseFileDocument:
+    """Return the document of a case as it now stands."""
+    document = await asyncio.to_thread(CaseFileDocument.read, desk.reads, case_id)
+    assert document is not None
+    return document
 
 
-Acts = Annotated[Desk, Depends(Desk)]
+async def _on_case(desk: Desk, case_id: str, verb: Verb, body: Body) -> CaseFileDocument:
+    async with desk.turn(case_id, lambda: CaseFileDocument.read(desk.reads, case_id)):
+        await desk.say(await asyncio.to_thread(desk.case, case_id), verb, body)
+        document = await answer_case(desk, case_id)
+    return desk.told(document)
 
 
-async def _on_case(
-    desk: Desk, case_id: str, verb: Verb, body: NoteBody | CommentBody | DismissBody
-) -> CaseFileDocument:
-    await desk.say(await asyncio.to_thread(desk.case, case_id), verb, body)
-    file = await asyncio.to_thread(desk.reads.case_file, case_id)
-    assert file is not None
-    return CaseFileDocument.of_file(file.case, file.events, file.decisions)
-
-
-@router.post("/cases/{case_id}/acknowledge", tags=["cases"])
+@router.post("/cases/{case_id}/acknowledge", tags=["cases"], dependencies=[ACTS])
 async def acknowledge_case(desk: Acts, case_id: str, body: NoteBody | None = None) -> CaseFileDocument:
     """Say that you have seen an open case; the first who says so stays."""
     return await _on_case(desk, case_id, Verb.ACKNOWLEDGE, body or NoteBody())
 
 
-@router.post("/cases/{case_id}/assign", tags=["cases"])
+@router.post("/cases/{case_id}/unacknowledge", tags=["cases"], dependencies=[ACTS])
+async def unacknowledge_case(desk: Acts, case_id: str, body: NoteBody | None = None) -> CaseFileDocument:
+    """Take back that an open case was seen."""
+    return await _on_case(desk, case_id, Verb.UNACKNOWLEDGE, body or NoteBody())
+
+
+@router.post("/cases/{case_id}/assign", tags=["cases"], dependencies=[ACTS])
 async def assign_case(desk: Acts, case_id: str, body: AssignBody) -> CaseFileDocument:
     """Give an open case to somebody who looks after it."""
     return await _on_case(desk, case_id, Verb.ASSIGN, body)
 
 
-@router.post("/cases/{case_id}/comment", tags=["cases"])
+@router.post("/cases/{case_id}/comment", tags=["cases"], dependencies=[ACTS])
 async def comment_case(desk: Acts, case_id: str, body: CommentBody) -> CaseFileDocument:
     """Add a remark to the ledger of a case."""
     return await _on_case(desk, case_id, Verb.COMMENT, body)
 
 
-@router.post("/cases/{case_id}/dismiss", tags=["cases"])
+@router.post("/cases/{case_id}/dismiss", tags=["cases"], dependencies=[ACTS])
 async def dismiss_case(desk: Acts, case_id: str, body: DismissBody) -> CaseFileDocument:
     """End an open case in which there is no fault; no order is opened, and one that is open is cancelled."""
     return await _on_case(desk, case_id, Verb.DISMISS, body)
 
 
-@router.post("/cases/{case_id}/confirm", tags=["cases"])
+@router.post("/cases/{case_id}/reopen", tags=["cases"], dependencies=[ACTS])
+async def reopen_case(desk: Acts, case_id: str, body: NoteBody | None = None) -> CaseFileDocument:
+    """Take back within a day that a case was dismissed: it goes on where it stood, and so does its order."""
+    return await _on_case(desk, case_id, Verb.REOPEN, body or NoteBody())
+
+
+@router.post("/cases/{case_id}/confirm", tags=["cases"], dependencies=[ACTS])
 async def confirm_case(desk: Acts, case_id: str, body: NoteBody | None = None) -> CaseFileDocument:
-    """Confirm an open case: an order is opened, also where a policy held it, or opened again.
+    """Confirm an open case: an order is opened, also where a policy or a silence held it, or opened again.
 
     A rule whose `confirm` asks for an engineer and for something else besides still waits for that.
     """
     return await _on_case(desk, case_id, Verb.CONFIRM, body or NoteBody())
 
 
-async def _on_order(desk: Desk, order_id: str, verb: Verb, body: StateBody | CloseBody) -> OrderFileDocument:
+@router.post("/cases/{case_id}/probe", tags=["cases"], dependencies=[ACTS])
+async def probe_case(desk: Acts, case_id: str, body: AskBody) -> CaseFileDocument:
+    """Ask the device for a self test now. Its answer stands in `probes` of the case and goes to the rules."""
+    return await _on_case(desk, case_id, Verb.PROBE, body)
+
+
+@router.post("/cases/{case_id}/remedy", tags=["cases"], dependencies=[ACTS])
+async def remedy_case(desk: Acts, case_id: str, body: AskBody) -> CaseFileDocument:
+    """Tell the device to try a remedy now. Whether the fault is gone then is for the rules to say."""
+    return await _on_case(desk, case_id, Verb.REMEDY, body)
+
+
+async def _on_order(desk: Desk, order_id: str, verb: Verb, body: Body) -> OrderFileDocument:
+    order = await _order(desk, order_id)
+    async with desk.turn(order_id, lambda: OrderFileDocument.read(desk.reads, order_id)):
+        await desk.say(await asyncio.to_thread(desk.case, order.case_id), verb, body)
+        document = await asyncio.to_thread(OrderFileDocument.read, desk.reads, order_id)
+    assert document is not None
+    return desk.told(document)
+
+
+async def _order(desk: Desk, order_id: str) -> ServiceOrder:
     order = await asyncio.to_thread(desk.reads.order, order_id)
     if order is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no order {order_id}")
-    await desk.say(await asyncio.to_thread(desk.case, order.case_id), verb, body)
-    document = await asyncio.to_thread(OrderFileDocument.read, desk.reads, order_id)
-    assert document is not None
-    return document
+    return order
 
 
-@router.post("/orders/{order_id}/state", tags=["orders"])
+@router.patch("/orders/{order_id}", tags=["orders"], dependencies=[ACTS])
+async def fill_order(desk: Acts, order_id: str, body: FillBody) -> OrderFileDocument:
+    """Fill in fields of an open order: what stands in `missing`, or what is wrong.
+
+    A field that is filled in is missing no more; one that is emptied with null is. What people fill in is
+    theirs: nothing that devices say later changes it.
+    """
+    order = await _order(desk, order_id)
+    try:
+        filled = [Filled(field=field, value=checked(field, value)) for field, value in body.fields.items()]
+    except NotFillableError as error:
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+    for item in filled:
+        if not has_place(order, item.field, [other.field for other in filled]):
+            section = item.field.rpartition(".")[0]
+            raise ProblemError(
+                HTTPStatus.CONFLICT, f"{item.field}: the order has no {section}; fill that in as a whole"
+            )
+    return await _on_order(desk, order_id, Verb.FILL, _FilledBody(note=body.note, filled=filled))
+
+
+@router.post("/orders/{order_id}/state", tags=["orders"], dependencies=[ACTS])
 async def set_order_state(desk: Acts, order_id: str, body: StateBody) -> OrderFileDocument:
     """Bring an order to a state, as a repairer's system does; docs/orders.md draws which are possible."""
     return await _on_order(desk, order_id, Verb.STATE, body)
 
 
-@router.post("/orders/{order_id}/close", tags=["orders"])
+@router.post("/orders/{order_id}/close", tags=["orders"], dependencies=[ACTS])
 async def close_order(desk: Acts, order_id: str, body: CloseBody) -> OrderFileDocument:
     """Close an order with what it came to; `cancelled` cancels it."""
     return await _on_order(desk, order_id, Verb.CLOSE, body)

@@ -8,16 +8,39 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.routing import Match, Route
 
-from gateway.api import acting, backtests, ingest, operation, papers, routes
+from diagnostics.orders.registry import Registry
+from gateway.access.trail import Trail
+from gateway.api import (
+    accounts,
+    acting,
+    answers,
+    backtests,
+    bulk,
+    caselists,
+    deliveries,
+    fleetroutes,
+    ingest,
+    logins,
+    operation,
+    papers,
+    routes,
+    silencing,
+)
+from gateway.api.accessing import AccessDesk, answer_refusals
 from gateway.api.callers import Callers, Identify, Loopback
+from gateway.api.described import described
+from gateway.api.desk import Turns
+from gateway.api.gate import Gate
 from gateway.api.guard import Guard
-from gateway.api.problems import MEDIA_TYPE, ProblemError, answer_with_problems
+from gateway.api.problems import ProblemError, answer_with_problems
 from gateway.api.queries import Queries
+from gateway.api.repeating import Answers, Repeating
+from gateway.api.rights import open_to_all
 from gateway.api.views import Changes, Health, Heard, Instructed, Intake, Reloads, RulesView
 from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
-from gateway.ports import History, Ledger
+from gateway.ports import Deliveries, History, Ledger
 from gateway.wire.ingest import Offer, offers
 from rules.signals import Catalogue, load_catalogue
 
@@ -27,7 +50,23 @@ DESCRIPTION = (
     "Lists page by cursor: pass `next` as `cursor`."
 )
 
-_ROUTERS = (routes.router, papers.router, acting.router, backtests.router, ingest.router, operation.router)
+_NOTHING = open_to_all("there is nothing")
+_ROUTERS = (
+    caselists.router,  # before the routes of one case: "counts" is no case
+    routes.router,
+    fleetroutes.router,
+    papers.router,
+    acting.router,
+    bulk.router,
+    backtests.router,
+    answers.router,
+    deliveries.router,
+    silencing.router,
+    ingest.router,
+    logins.router,
+    accounts.router,
+    operation.router,
+)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -40,6 +79,7 @@ def create_app(
     pipeline_rules: RulesView,
     changes: Changes,
     heard: Heard | None = None,
+    registry: Registry | None = None,
     reloads: Reloads | None = None,
     instructed: Instructed | None = None,
     intake: Intake | None = None,
@@ -50,6 +90,12 @@ def create_app(
     listen_host: str = "127.0.0.1",
     console_url: str | None = None,
     callers: Callers | None = None,
+    access: AccessDesk | None = None,
+    trail: Trail | None = None,
+    repeats: Answers | None = None,
+    topic_root: str = "fw",
+    answer_desk: answers.AnswerDesk | None = None,
+    outbox: Deliveries | None = None,
     tried: Backtests | None = None,
 ) -> FastAPI:
     """Return the application over stores that the caller opened and closes.
@@ -62,6 +108,7 @@ def create_app(
         pipeline_rules: what ``/api/v1/rules`` lists.
         changes: what ``/api/v1/events`` follows; `gateway.api.feed.Feed` fulfils it.
         heard: when devices were last heard of; None takes the ledger's word, which may lag by a minute.
+        registry: what is known of devices that need not have spoken; empty when left out.
         reloads: what reads rule packs anew; None refuses to.
         instructed: what does as people say; None refuses to.
         intake: what keeps messages that come by HTTP; None refuses them.
@@ -71,7 +118,14 @@ def create_app(
         catalogue: the signals; the shipped ones when left out.
         listen_host: where the server listens; on loopback, foreign ``Host`` headers are refused.
         console_url: public address, when a proxy stands in front.
-        callers: tells who asks; when left out, whoever is on this machine is the built-in engineer.
+        callers: tells who asks; when left out, `access` does, and without that whoever is on this machine is
+            the built-in engineer.
+        access: accounts and logins; None where there are none.
+        trail: keeps who changed what and who looked at whose data; None keeps nothing.
+        repeats: keeps what was answered under an ``Idempotency-Key``; None keeps nothing.
+        topic_root: where the topics of devices begin; below it they name their tenant.
+        answer_desk: takes what repairers answer; without one there are no targets that could.
+        outbox: what is owed to other systems; without one nothing ever was.
         tried: what runs backtests; None refuses to.
     """
     app = describe_app()
@@ -82,13 +136,20 @@ def create_app(
         clock=clock or SystemClock(),
         catalogue=catalogue or load_catalogue(),
         heard=heard,
+        trail=trail or (None if access is None else access.access.trail),
+        topic_root=topic_root,
+        registry=registry,
+        deliveries=outbox,
     )
     app.state.health = health
     app.state.events = events
     app.state.changes = changes
     app.state.reloads = reloads
     app.state.instructed = instructed
+    app.state.answers = answer_desk
+    app.state.deliveries = outbox
     app.state.backtests = tried
+    app.state.turns = Turns()
     app.state.rulebook = None  # whoever has a gateway at work puts it here for the console
     app.state.entrance = ingest.Entrance(
         intake=intake,
@@ -97,7 +158,11 @@ def create_app(
         clock=clock or SystemClock(),
         health=health,
     )
-    app.add_middleware(Identify, callers=callers or Loopback())
+    app.state.access = access
+    if repeats is not None:
+        app.add_middleware(Repeating, answers=repeats, clock=SystemClock(), events=events)
+    app.add_middleware(Gate)
+    app.add_middleware(Identify, callers=callers or (access.access if access else Loopback()))
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)
     return app
 
@@ -141,32 +206,24 @@ def describe_app() -> FastAPI:
         redoc_url=None,
     )
     answer_with_problems(app)
+    answer_refusals(app)
     for router in _ROUTERS:
         app.include_router(router)
     for path in ("/api/{rest:path}", "/healthz", "/readyz", "/metrics"):
-        app.add_api_route(path, _nothing_here, methods=_METHODS, include_in_schema=False)
+        app.add_api_route(
+            path, _nothing_here, methods=_METHODS, include_in_schema=False, dependencies=[_NOTHING]
+        )
     return app
 
 
 class Application(FastAPI):
-    """The application; its description tells the media type of problems."""
+    """The application; its description tells who may what, and how it fails."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         if self.openapi_schema is None:
-            self.openapi_schema = _with_problems_typed(super().openapi())
+            self.openapi_schema = described(self, super().openapi())
         return self.openapi_schema
-
-
-def _with_problems_typed(document: dict[str, Any]) -> dict[str, Any]:
-    for operations in document["paths"].values():
-        for described in operations.values():
-            for response in described["responses"].values():
-                content = response.get("content", {})
-                for media_type in list(content):
-                    if content[media_type].get("schema", {}).get("$ref", "").endswith("/Problem"):
-                        content[MEDIA_TYPE] = content.pop(media_type)
-    return document
 
 
 async def _nothing_here(request: Request) -> None:

@@ -7,9 +7,10 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.access.origins import is_loopback
 from gateway.access.principal import BUILT_IN, Principal
-from gateway.api.guard import is_loopback
-from gateway.api.problems import ProblemError
+from gateway.api.problems import ProblemError, problem_response
+from gateway.errors import StoreUnavailableError
 
 #: Where the caller stands in the state of a connection.
 _STATE = "caller"
@@ -43,8 +44,24 @@ class Identify:
         """Let a request through, with its caller in its state."""
         if scope["type"] in ("http", "websocket"):
             connection = HTTPConnection(scope)
-            setattr(connection.state, _STATE, await self._callers.identify(connection))
+            try:
+                caller = await self._callers.identify(connection)
+            except StoreUnavailableError as error:
+                await _unknowable(scope, receive, send, error)
+                return
+            setattr(connection.state, _STATE, caller)
         await self._app(scope, receive, send)
+
+
+async def _unknowable(scope: Scope, receive: Receive, send: Send, error: StoreUnavailableError) -> None:
+    """Answer while it cannot be found out who asks."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1013, "reason": "try again later"})
+        return
+    detail = f"the store cannot be read: {error}"
+    response = problem_response(scope["path"], 503, detail, headers={"Retry-After": "5"})
+    await response(scope, receive, send)
 
 
 def caller_of(connection: HTTPConnection) -> Principal | None:
@@ -53,7 +70,12 @@ def caller_of(connection: HTTPConnection) -> Principal | None:
     return caller
 
 
-def _known(request: Request) -> Principal:
+def known(request: Request) -> Principal:
+    """Return whose request it is.
+
+    Raises:
+        ProblemError: 401: nobody's.
+    """
     caller = caller_of(request)
     if caller is None:
         raise ProblemError(
@@ -65,4 +87,4 @@ def _known(request: Request) -> Principal:
 
 
 #: The caller of a route; nobody's request is answered with 401.
-Caller = Annotated[Principal, Depends(_known)]
+Caller = Annotated[Principal, Depends(known)]

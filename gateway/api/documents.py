@@ -86,7 +86,7 @@ class EvidenceDocument(Document):
 
 
 class ProbeDocument(Document):
-    """A self test that was asked of the device."""
+    """A self test or a remedy that was asked of the device."""
 
     probe_id: str
     rule: str
@@ -97,11 +97,15 @@ class ProbeDocument(Document):
     deadline: Instant
     answered_at: Instant | None
     result: dict[str, object]
+    kind: Literal["probe", "remedy"] = Field(description="a remedy is tried; then the rules say how it is")
+    asked_by: str | None = Field(description="who asked for it; null when a rule did")
 
     @classmethod
     def of(cls, probe: Probe) -> Self:
         """Return the document of a probe."""
-        return cls(**probe.model_dump() | {"component": probe.component or None})
+        return cls(
+            **probe.model_dump() | {"component": probe.component or None, "asked_by": probe.asked_by or None}
+        )
 
 
 class EventDocument(Document):
@@ -160,34 +164,23 @@ class CaseDocument(Document):
     order_id: str | None
     acknowledged_by: str | None = Field(description="who has seen it, and was first to say so")
     assignee: str | None = Field(description="who looks after it")
+    model: str | None = Field(description="of the device, when the fault was suspected")
+    site: str | None = Field(description="of the device in the registry, when the fault was suspected")
+    held_by: str | None = Field(description="the silence for whose end its order waits")
     evidence: list[EvidenceDocument]
     probes: list[ProbeDocument]
 
     @classmethod
     def of(cls, case: Case) -> Self:
         """Return the document of a case."""
-        return cls(**_case_fields(case))
+        return cls(**case_fields(case))
 
 
-class CaseFileDocument(CaseDocument):
-    """A case with its history: the steps of its life, and every decision about it in order of time."""
-
-    timeline: list[EventDocument]
-    ledger: list[DecisionDocument]
-
-    @classmethod
-    def of_file(cls, case: Case, events: list[CaseEvent], decisions: list[Decision]) -> Self:
-        """Return the document of a case and its history."""
-        return cls(
-            **_case_fields(case),
-            timeline=[EventDocument.of(event) for event in events],
-            ledger=[DecisionDocument.of(decision) for decision in decisions],
-        )
-
-
-def _case_fields(case: Case) -> dict[str, object]:
+def case_fields(case: Case) -> dict[str, object]:
+    """Return the fields of the document of a case."""
     return case.model_dump() | {
         "component": case.component or None,
+        "held_by": None if case.held is None else case.held.silence_id,
         "state": case.state.value,
         "reason": case.reason.value,
         "evidence": [EvidenceDocument.of(evidence) for evidence in case.evidence],

@@ -1,11 +1,11 @@
 """What browsers may not do: rebind names, come from foreign origins, frame pages, run outside code."""
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.access.origins import is_loopback
 from gateway.api.problems import problem_response
 
 #: Pages come with inline start-up code of the console's framework, whose templates are compiled in the
@@ -66,16 +66,6 @@ class Guard:
     def _answers_to(self, host: str) -> bool:
         name = _host_name(host)
         return name in self._names or is_loopback(name)
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _host_name(host: str) -> str:

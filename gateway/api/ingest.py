@@ -13,8 +13,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.requests import ClientDisconnect
 
+from gateway.access.principal import Role, Scope
+from gateway.api.callers import Caller
 from gateway.api.documents import TakenDocument
 from gateway.api.problems import Problem, ProblemError
+from gateway.api.rights import needed_in, needs
+from gateway.api.senders import check_sender
 from gateway.api.views import Health, Intake
 from gateway.clock import Clock
 from gateway.errors import OutsideError
@@ -82,6 +86,7 @@ def _entrance(request: Request) -> Entrance:
 
 @router.post(
     "/ingest/{codec}",
+    dependencies=[needs(Role.ENGINEER, scope=Scope.INGEST)],
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra={
         "requestBody": {
@@ -92,16 +97,20 @@ def _entrance(request: Request) -> Entrance:
     },
     responses={
         400: {"description": "There is no message in the request", "model": Problem},
+        401: {"description": "It takes a token with the scope `ingest`", "model": Problem},
+        403: {"description": "The token is not good for this tenant", "model": Problem},
         404: {"description": "There is no such format", "model": Problem},
         413: {"description": "The message is larger than `intake.max_payload`", "model": Problem},
         415: {"description": "The body is a form of a web page, a picture, or compressed", "model": Problem},
         422: {"description": "It is not told whose the message is", "model": Problem},
+        429: {"description": "Too many messages; again after `Retry-After` seconds", "model": Problem},
         503: {"description": "Not kept; send it again after `Retry-After` seconds", "model": Problem},
     },
 )
 async def take_message(
     *,
     request: Request,
+    caller: Caller,
     entrance: Annotated[Entrance, Depends(_entrance)],
     codec: Annotated[str, Path(description="a shipped profile, a codec, or `forewarn`: our own telemetry")],
     tenant: Annotated[str | None, Query(description="`default` when left out")] = None,
@@ -119,6 +128,8 @@ async def take_message(
         names = ", ".join(sorted(entrance.offered))
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no format {codec!r}, only {names}")
     topic = offer.topic(tenant=tenant, device_class=device_class, device=device)
+    needed_in(caller, Role.ENGINEER, topic.split("/")[2])
+    check_sender(request, topic.split("/")[2])
     _check_type(request)
     payload = await _body(request, entrance.max_payload)
     if not payload:

@@ -5,10 +5,16 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client.exposition import choose_encoder
 
 from gateway.api.problems import Problem, problem_response
+from gateway.api.rights import open_to_all
 from gateway.api.views import Health
 from gateway.events import Events
 
-router = APIRouter(tags=["operation"])
+router = APIRouter(
+    tags=["operation"],
+    dependencies=[
+        open_to_all("machines that watch over the gateway have no account; nothing of a tenant is told")
+    ],
+)
 
 
 def _health(request: Request) -> Health:

@@ -2,7 +2,10 @@
 
 from typing import Self
 
+from pydantic import Field
+
 from diagnostics.orders.changes import OrderChange, PartUsed
+from diagnostics.orders.filling import FIELDS, Filled, has_place
 from diagnostics.orders.lifecycle import Actor, OrderOutcome
 from diagnostics.orders.model import OrderState, ServiceOrder
 from gateway.api.documents import Document, Instant
@@ -21,6 +24,7 @@ class ChangeDocument(Document):
     reason: str | None
     outcome: OrderOutcome | None
     parts_used: list[PartUsed]
+    filled: list[Filled] = Field(description="fields that somebody filled in, and what they held before")
 
     @classmethod
     def of(cls, change: OrderChange) -> Self:
@@ -35,6 +39,7 @@ class ChangeDocument(Document):
             reason=None if change.reason is None else change.reason.value,
             outcome=change.outcome,
             parts_used=change.parts_used,
+            filled=change.filled,
         )
 
 
@@ -42,6 +47,7 @@ class OrderFileDocument(ServiceOrder):
     """A service order and its changes since it was opened, in the order in which they were made."""
 
     changes: list[ChangeDocument]
+    fillable: list[str] = Field(description="fields that PATCH fills in, while the order is open")
 
     @classmethod
     def read(cls, reads: Queries, order_id: str) -> Self | None:
@@ -50,4 +56,6 @@ class OrderFileDocument(ServiceOrder):
         if order is None:
             return None
         changes = [ChangeDocument.of(change) for change in reads.order_changes(order_id)]
-        return cls(**order.model_dump(), changes=changes)
+        fields = list(FIELDS)
+        fillable = [f for f in fields if has_place(order, f)] if order.is_open else []
+        return cls(**order.model_dump(), changes=changes, fillable=fillable)

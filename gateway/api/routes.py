@@ -1,28 +1,32 @@
 """The routes under /api/v1. They are plain functions: FastAPI runs each on a thread, as the stores block."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from diagnostics.orders.model import ServiceOrder
+from gateway.access.principal import Role
 from gateway.api.callers import Caller
+from gateway.api.casefile import CaseFileDocument
 from gateway.api.documents import (
-    CaseDocument,
-    CaseFileDocument,
     DeviceDocument,
     PageDocument,
     QuarantineDocument,
     ReadingDocument,
     ReloadDocument,
 )
+from gateway.api.etags import NOT_MODIFIED, IfNoneMatch, tagged
 from gateway.api.orderfile import OrderFileDocument
 from gateway.api.parameters import Cursor, DurationParameter, InstantParameter, Limit
 from gateway.api.problems import Problem, ProblemError
 from gateway.api.queries import Queries
+from gateway.api.rights import needs
+from gateway.api.scope import LOOK
 from gateway.api.views import Changes, Reloads
 from gateway.errors import OutsideError
 from gateway.ports import StoredReading
@@ -31,6 +35,9 @@ from rules.symbols import DeviceId
 _NOT_FOUND: dict[int | str, dict[str, object]] = {
     404: {"description": "There is no such thing", "model": Problem}
 }
+
+#: Whoever has any role may look at what their tenants have.
+LOOKS = needs(Role.VIEWER)
 
 router = APIRouter(
     prefix="/api/v1", responses={422: {"description": "Something in the request is wrong", "model": Problem}}
@@ -51,8 +58,6 @@ def _changes(request: Request) -> Changes:
 
 Reads = Annotated[Queries, Depends(reads_of)]
 DeviceFilter = Annotated[str | None, Query(description="`tenant/class/device`, or a name that is unique")]
-CaseStateFilter = Literal["open", "suspected", "confirmed", "refuted", "cleared", "dismissed"]
-SeverityFilter = Literal["minor", "major", "critical"]
 OrderStateFilter = Literal[
     "open",
     "submitted",
@@ -67,7 +72,7 @@ OrderStateFilter = Literal[
 ]
 
 
-@router.get("/devices", tags=["devices"])
+@router.get("/devices", tags=["devices"], dependencies=[LOOKS])
 def list_devices(
     *,
     reads: Reads,
@@ -81,7 +86,9 @@ def list_devices(
     return PageDocument(items=[DeviceDocument.of(record) for record in page.items], next=page.next)
 
 
-@router.get("/devices/{tenant}/{device_class}/{device}", tags=["devices"], responses=_NOT_FOUND)
+@router.get(
+    "/devices/{tenant}/{device_class}/{device}", tags=["devices"], dependencies=[LOOKS], responses=_NOT_FOUND
+)
 def show_device(reads: Reads, tenant: str, device_class: str, device: str) -> DeviceDocument:
     """Show what is known of one device."""
     name = DeviceId(tenant, device_class, device)
@@ -94,6 +101,7 @@ def show_device(reads: Reads, tenant: str, device_class: str, device: str) -> De
 @router.get(
     "/devices/{tenant}/{device_class}/{device}/telemetry",
     tags=["devices"],
+    dependencies=[LOOKS],
     responses=_NOT_FOUND,
     response_model=PageDocument[ReadingDocument],
 )
@@ -136,34 +144,22 @@ def _reading_fields(reading: StoredReading) -> dict[str, object]:
     }
 
 
-@router.get("/cases", tags=["cases"])
-def list_cases(
-    *,
-    reads: Reads,
-    state: CaseStateFilter | None = None,
-    severity: SeverityFilter | None = None,
-    tenant: str | None = None,
-    device: DeviceFilter = None,
-    cursor: Cursor = None,
-    limit: Limit = 100,
-) -> PageDocument[CaseDocument]:
-    """List cases, newest first. `open` is suspected or confirmed."""
-    page = reads.cases(
-        state=state, severity=severity, tenant=tenant, device=device, cursor=cursor, limit=limit
-    )
-    return PageDocument(items=[CaseDocument.of(case) for case in page.items], next=page.next)
-
-
-@router.get("/cases/{case_id}", tags=["cases"], responses=_NOT_FOUND)
-def show_case(reads: Reads, case_id: str) -> CaseFileDocument:
-    """Show a case with its evidence, self tests, timeline, and the ledger of why (not) an order."""
-    file = reads.case_file(case_id)
-    if file is None:
+@router.get(
+    "/cases/{case_id}",
+    tags=["cases"],
+    dependencies=[LOOKS],
+    responses=_NOT_FOUND | NOT_MODIFIED,
+    response_model=CaseFileDocument,
+)
+def show_case(request: Request, reads: Reads, case_id: str, _known: IfNoneMatch = None) -> Response:
+    """Show a case with its evidence, self tests, timeline, ledger, and what is possible now."""
+    document = CaseFileDocument.read(reads, case_id)
+    if document is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no case {case_id}")
-    return CaseFileDocument.of_file(file.case, file.events, file.decisions)
+    return tagged(request, document)
 
 
-@router.get("/orders", tags=["orders"])
+@router.get("/orders", tags=["orders"], dependencies=[LOOKS])
 def list_orders(
     *,
     reads: Reads,
@@ -178,16 +174,22 @@ def list_orders(
     return PageDocument(items=page.items, next=page.next)
 
 
-@router.get("/orders/{order_id}", tags=["orders"], responses=_NOT_FOUND)
-def show_order(reads: Reads, order_id: str) -> OrderFileDocument:
+@router.get(
+    "/orders/{order_id}",
+    tags=["orders"],
+    dependencies=[LOOKS],
+    responses=_NOT_FOUND | NOT_MODIFIED,
+    response_model=OrderFileDocument,
+)
+def show_order(request: Request, reads: Reads, order_id: str, _known: IfNoneMatch = None) -> Response:
     """Show one service order with all that happened to it."""
     order = OrderFileDocument.read(reads, order_id)
     if order is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no order {order_id}")
-    return order
+    return tagged(request, order)
 
 
-@router.get("/rules", tags=["rules"])
+@router.get("/rules", tags=["rules"], dependencies=[LOOKS])
 def list_rules(reads: Reads) -> PageDocument[dict[str, object]]:
     """List the rules that are being evaluated, as their packs spell them."""
     return PageDocument(items=reads.rules.rules())
@@ -196,6 +198,7 @@ def list_rules(reads: Reads) -> PageDocument[dict[str, object]]:
 @router.post(
     "/rules/reload",
     tags=["rules"],
+    dependencies=[needs(Role.ENGINEER, everywhere=True)],
     responses={
         422: {"description": "A pack is wrong; the rules are those of before", "model": Problem},
         503: {"description": "The gateway is not at work", "model": Problem},
@@ -215,7 +218,7 @@ async def reload_rules(request: Request) -> ReloadDocument:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
 
 
-@router.get("/quarantine", tags=["quarantine"])
+@router.get("/quarantine", tags=["quarantine"], dependencies=[LOOKS])
 def list_quarantine(
     *,
     reads: Reads,
@@ -230,12 +233,28 @@ def list_quarantine(
     return PageDocument(items=[QuarantineDocument.of(row) for row in page.items], next=page.next)
 
 
-@router.get("/events", tags=["events"], response_class=EventSourceResponse)
-async def follow_events(request: Request) -> AsyncIterator[ServerSentEvent]:
+@router.get("/events", tags=["events"], dependencies=[LOOKS], response_class=EventSourceResponse)
+async def follow_events(
+    request: Request,
+    caller: Caller,
+    last: Annotated[
+        str | None,
+        Header(alias="Last-Event-ID", description="`id` of the last event that was heard", max_length=100),
+    ] = None,
+) -> AsyncIterator[ServerSentEvent]:
     """Follow changes as server-sent events: `case` and `order` carry the document as it now stands.
 
-    `lagged` tells a reader that was too slow how many changes it missed; it should read the lists anew.
+    A reader who comes back with `Last-Event-ID` hears what it missed. `lagged` says that something is missing
+    all the same: it was too slow, or away for too long, or the gateway has been started anew; `missed` is how
+    many changes, null where nobody knows. It should read the lists anew.
     """
-    yield ServerSentEvent(comment="following", retry=2000)
-    async for change in _changes(request).subscribe():
-        yield ServerSentEvent(event=change.event, data=change.document)
+    changes = _changes(request)
+    yield ServerSentEvent(comment="following", retry=2000, id=None if last else changes.here())
+    seen: set[object] = set()
+    async for change in changes.subscribe(caller, after=last):
+        tenant = change.document.get("tenant")
+        if change.event == "order" and tenant not in seen and caller.may(Role.ENGINEER, str(tenant)):
+            seen.add(tenant)
+            reads: Queries = request.app.state.queries
+            await asyncio.to_thread(reads.trail.looked, caller, LOOK, [("order:*", str(tenant))])
+        yield ServerSentEvent(event=change.event, data=change.document, id=change.id)

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from diagnostics.instruction import Instruction
+from diagnostics.silences import SilenceWord
+from gateway.access.principal import Principal
 from gateway.ports import Packet
 from gateway.rulechange import RuleChange
 from rules.symbols import DeviceId
@@ -55,6 +57,18 @@ class Reloads(Protocol):
         ...
 
 
+class Word(NamedTuple):
+    """What somebody said.
+
+    Attributes:
+        device: of the case, or where words about silences of a tenant are kept: `silences.said_at`.
+        said: of a case and its order, or of a silence.
+    """
+
+    device: DeviceId
+    said: Instruction | SilenceWord
+
+
 class Tallies(Protocol):
     """Where the rules stand over the fleet."""
 
@@ -70,11 +84,13 @@ class Tallies(Protocol):
 class Instructed(Protocol):
     """What does as people say."""
 
-    async def instruct(self, device: DeviceId, instruction: Instruction) -> None:
-        """Let an instruction about a case of a device have its effect; return once that is kept.
+    async def instruct(self, words: Sequence[Word]) -> list[str | None]:
+        """Let words have their effect, in their order; return once that is kept.
+
+        Returns:
+            Of each word why it was refused and is not kept, None where it was not.
 
         Raises:
-            RefusedError: it cannot be done with the case or the order as they stand; nothing is kept.
             OutsideError: the gateway is not at work yet, or no more.
         """
         ...
@@ -96,17 +112,31 @@ class Change(NamedTuple):
     """Something that was committed to the ledger, or news of the feed itself.
 
     Attributes:
-        event: ``case``, ``order``; ``lagged`` tells a slow reader how many changes it missed.
-        document: the case or the order as the API shows it; ``{"missed": n}`` for ``lagged``.
+        event: ``case``, ``order``; ``lagged`` tells a reader that changes were missed.
+        document: the case or the order as the API shows it; ``{"missed": n}`` for ``lagged``, null where
+            nobody knows how many.
+        id: names the place in the feed; a reader who says it goes on from there.
     """
 
     event: Literal["case", "order", "lagged"]
     document: dict[str, object]
+    id: str
 
 
 class Changes(Protocol):
     """Where changes of cases and orders can be followed."""
 
-    def subscribe(self) -> AsyncIterator[Change]:
-        """Yield every change from now on, until the reader leaves or the gateway stops."""
+    def here(self) -> str:
+        """Return the id of the place where the feed now stands."""
+        ...
+
+    def subscribe(
+        self, caller: Principal | None = None, *, after: str | None = None
+    ) -> AsyncIterator[Change]:
+        """Yield every change from now on, until the reader leaves or the gateway stops.
+
+        Args:
+            caller: hears of their tenants alone, and personal data as they may see it; None hears all.
+            after: an id that was heard: what came since comes first, as far as it is still known.
+        """
         ...

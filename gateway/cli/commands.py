@@ -23,6 +23,7 @@ from gateway.cli.orderpapers import export, paper
 from gateway.cli.scenarios import rules_app
 from gateway.cli.simulate import simulate
 from gateway.config import Config, load_config
+from gateway.csv_cells import cell
 from gateway.errors import UserError
 from gateway.ports import StoredReading
 from rules.symbols import DeviceId
@@ -201,6 +202,7 @@ def explain(
     from gateway.cli.history import heard_of
     from gateway.ledger.store import SqlLedger
     from gateway.loading import load_knowledge
+    from gateway.plainwords import harmless
 
     asked = _device_id(device)
     loaded = _configuration(config)
@@ -208,7 +210,7 @@ def explain(
     ledger = SqlLedger.open_readonly(f"sqlite:///{loaded.ledger_path}")
     try:
         for line in explanation_lines(ledger, knowledge, asked, fault, heard=heard_of(loaded, asked)):
-            print(line)
+            print(harmless(line))
     finally:
         ledger.close()
 
@@ -295,11 +297,15 @@ def telemetry(
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(["ts", "signal", "component", "value"])
-        writer.writerows([r.ts, r.signal, r.component, _plain(r)] for r in readings)
+        writer.writerows([r.ts, cell(r.signal), cell(r.component), _csv_value(r)] for r in readings)
         return
     for reading in readings:
         name = f"{reading.signal}@{reading.component}" if reading.component else reading.signal
         print(f"{to_rfc3339(reading.ts)}  {name}  {_plain(reading) or 'unknown'}")
+
+
+def _csv_value(reading: StoredReading) -> object:
+    return cell(reading.value) if isinstance(reading.value, str) else _plain(reading)
 
 
 def _plain(reading: StoredReading) -> str:

@@ -91,7 +91,7 @@ async def _run(settings: DemoSettings, folder: Path, stop: asyncio.Event) -> Non
 
 
 async def _ready_gateway(stack: contextlib.AsyncExitStack, config: Config, clock: Clock) -> Gateway:
-    gateway = await stack.enter_async_context(running_gateway(config, clock=clock))
+    gateway = await stack.enter_async_context(running_gateway(config, clock=clock, demo=True))
     await gateway.wait_ready()
     return gateway
 

@@ -3,21 +3,25 @@
 import csv
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from diagnostics.orders.registry import DeviceEntry, Registry
+from diagnostics.orders.registry import Registry
 from gateway.cli.handover import HELP
+from gateway.cli.provision import provision
 from gateway.config import Config, load_config
 from gateway.errors import UserError
 
+if TYPE_CHECKING:
+    from gateway.registry_database import RegistryDatabase
+
 devices_app = typer.Typer(help=HELP, no_args_is_help=True)
+devices_app.command()(provision)
 
 WIDEST = 250
 
@@ -32,20 +36,24 @@ TenantOption = Annotated[str | None, typer.Option(help="Only this tenant's devic
 def import_devices(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="owners, sites or devices, each .csv, .json or .jsonl."),
+        typer.Argument(metavar="FILE...", help="Named by their tables, each .csv, .json or .jsonl."),
     ],
     check: Annotated[bool, typer.Option("--check", help="Only say what would be refused.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Empty the tables that the files are named after first.")
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="Write every refused line into this file.")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Take owners, sites and devices into the registry; what is refused is told line by line."""
+    """Take tables into the registry; what is refused is told line by line."""
+    from gateway.registry import load_files
     from gateway.registry_database import RegistryDatabase
     from gateway.registry_import import import_files, table_of
 
     loaded = load_config(config)
     total = sum(_lines(path) for path in files if table_of(path))
     loaded.data_dir.mkdir(parents=True, exist_ok=True)
-    database = RegistryDatabase(loaded.registry_path)
+    database = RegistryDatabase(loaded.registry_path, loaded.regions)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     try:
@@ -54,8 +62,9 @@ def import_devices(
             found = import_files(
                 files,
                 database,
-                _registry(loaded),
+                load_files(loaded.registry_dir, database),
                 keep=not check,
+                anew=replace,
                 told=lambda table, rows: bar.update(task, advance=rows, description=table),
             )
     finally:
@@ -73,21 +82,25 @@ def import_devices(
 
 @devices_app.command("export")
 def export_devices(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="owners, sites or devices.")] = "devices",
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="Such as devices, owners, parts.")
+    ] = "devices",
     tenant: TenantOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Write a table of the registry, files and database together, in the form that import takes."""
-    from gateway.registry import TABLES
+    from gateway.registry_export import export_rows
+    from gateway.registry_rows import TABLES
 
-    registry = _registry(load_config(config))
-    if table not in ("owners", "sites", "devices"):
-        raise typer.BadParameter(f"TABLE: expected one of owners, sites, devices, got {table!r}")
+    loaded = load_config(config)
+    tables = [name.removesuffix(".csv") for name in TABLES]
+    if table not in tables:
+        raise typer.BadParameter(f"TABLE: expected one of {', '.join(tables)}, got {table!r}")
     if tenant is not None and table != "devices":
         raise typer.BadParameter("--tenant: expected it for devices only")
     columns = TABLES[f"{table}.csv"].all
-    rows = _rows(table, registry, tenant)
+    rows = export_rows(table, _registry(loaded), loaded.registry_dir, _imported(loaded), tenant)
     if as_json:
         for row in rows:
             kept = {name: value for name, value in zip(columns, row, strict=True) if value is not None}
@@ -142,7 +155,6 @@ def erase_person(
 ) -> None:
     """Erase a person's name, contact and addresses from registry and orders; devices and history stay."""
     from gateway.ledger.erasing import Erased, erase_from_ledger
-    from gateway.registry_database import RegistryDatabase
     from gateway.registry_erasing import belongings_of, erase_from_database, erase_from_file
 
     loaded = load_config(config)
@@ -162,7 +174,7 @@ def erase_person(
     folder, sites = loaded.registry_dir, frozenset(theirs.sites)
     rows = erase_from_file(folder / "owners.csv", "owner", frozenset({owner}), ("name", "contact"))
     places = erase_from_file(folder / "sites.csv", "site", sites, ("address",))
-    if (database := RegistryDatabase.open_present(loaded.registry_path)) is not None:
+    if (database := _imported(loaded)) is not None:
         erase_from_database(database, owner, theirs.sites)
         database.close()
     print(f"{owner}: name and contact erased; {len(theirs.sites):,} sites lost their address")
@@ -177,24 +189,15 @@ def erase_person(
 def _registry(config: Config) -> Registry:
     from gateway.registry import load_registry
 
-    return load_registry(config.registry_dir, config.registry_path)
+    return load_registry(config.registry_dir, config.registry_path, config.regions)
+
+
+def _imported(config: Config) -> "RegistryDatabase | None":
+    from gateway.registry_database import RegistryDatabase
+
+    return RegistryDatabase.open_present(config.registry_path, config.regions)
 
 
 def _lines(path: Path) -> int:
     with path.open("rb") as file:
         return sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
-
-
-def _rows(table: str, registry: Registry, tenant: str | None) -> Iterator[tuple[str | None, ...]]:
-    if table == "owners":
-        yield from ((o.id, o.name, o.contact, o.language, o.time_zone) for o in registry.owners.values())
-    elif table == "sites":
-        yield from ((s.id, s.address, s.country, s.postal_code, s.time_zone) for s in registry.sites.values())
-    else:
-        yield from (_device(d) for d in registry.devices.values() if tenant in (None, d.id.tenant))
-
-
-def _device(entry: DeviceEntry) -> tuple[str | None, ...]:
-    bought = entry.bought.isoformat() if entry.bought else None
-    told = (entry.model, entry.serial, entry.firmware, entry.parent, entry.owner, entry.site)
-    return (*entry.id, *told, bought)

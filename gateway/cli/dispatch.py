@@ -10,6 +10,7 @@ from rich.table import Table
 
 from gateway.config import Config, load_config
 from gateway.errors import UserError
+from gateway.plainwords import shown
 from gateway.ports import Delivery, DeliveryState
 from rules.times import to_rfc3339
 
@@ -47,7 +48,7 @@ def list_deliveries(
     for row in found:
         owed = row.owed
         told = (owed.number, owed.target, row.state, to_rfc3339(row.changed), owed.attempts, owed.event_id)
-        table.add_row(*map(str, told), str(row.behind or ""), row.detail or "")
+        table.add_row(*map(str, told), str(row.behind or ""), shown(row.detail or ""))
     Console(width=WIDEST, markup=False, highlight=False).print(
         table if table.row_count else ("No dead letters." if wanted == "dead" else "No such deliveries.")
     )
@@ -125,7 +126,7 @@ def _document(row: Delivery) -> dict[str, object]:
         "changed": to_rfc3339(row.changed),
         "attempts": owed.attempts,
         "due": to_rfc3339(row.due) if row.state == "waiting" else None,
-        "ticket": owed.ticket,
+        "ticket": None if owed.ticket is None else owed.ticket.id,
         "behind": row.behind,
         "detail": row.detail,
     }

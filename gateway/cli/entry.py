@@ -16,6 +16,7 @@ def main() -> None:
     """Run the command line; its exit status is contract, section 3."""
     signal.signal(signal.SIGINT, leave)
     signal.signal(signal.SIGTERM, leave)
+    from gateway.cli.accounts import accounts_app
     from gateway.cli.bench import bench_app
     from gateway.cli.commands import app
     from gateway.cli.dispatch import dispatch_app
@@ -25,6 +26,7 @@ def main() -> None:
     app.add_typer(bench_app, name="bench")
     app.add_typer(quarantine_app, name="quarantine")
     app.add_typer(dispatch_app, name="dispatch")
+    app.add_typer(accounts_app, name="accounts")
     _end(exit_with(app))
 
 

@@ -13,6 +13,7 @@ import typer
 
 from diagnostics.orders.model import ServiceOrder
 from gateway.config import Config, load_config
+from gateway.csv_cells import cell
 from gateway.errors import UserError
 from gateway.papers.making import Paper
 from gateway.ports import Ledger, StoredReading
@@ -41,8 +42,6 @@ COLUMNS = (
     *("parts", "missing", "links.console"),
 )
 
-#: With these a spreadsheet begins a formula; OWASP, "CSV injection".
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 
@@ -162,5 +161,5 @@ def _cell(document: dict[str, Any], column: str) -> str | int | float | None:
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return str(cell(value))
     return value if isinstance(value, int | float) else None

@@ -6,6 +6,7 @@ from rich.markup import escape
 
 from diagnostics.naming import part_words
 from diagnostics.orders.model import NOT_TO_ASK
+from gateway.plainwords import shown
 from simulators.scoring import Score
 
 _SEVERITY = {"critical": "bold red", "major": "yellow", "minor": "cyan"}
@@ -65,7 +66,7 @@ def order_lines(document: dict[str, object]) -> list[str]:
 
 
 def _row(name: str, *parts: str | None) -> str:
-    told = [escape(str(part)) for part in parts if part]
+    told = [escape(shown(str(part))) for part in parts if part]
     return f"  [dim]{name:<10}[/]{', '.join(told)}" if told else ""
 
 
@@ -97,7 +98,9 @@ def _minutes(minutes: int | None) -> str | None:
 
 
 def _payer(estimate: dict[str, Any]) -> str | None:
-    return f"paid by {estimate['payer']}" if estimate["payer"] else None
+    shares = [f"{', '.join(share['of'])} by {share['payer']}" for share in estimate.get("shares", ())]
+    by = ", ".join(shares) or (estimate["payer"] and f"by {estimate['payer']}")
+    return f"paid {by}" if by else None
 
 
 def score_lines(score: Score) -> list[str]:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from gateway.config import Config, load_config
 from gateway.errors import UserError
+from gateway.plainwords import harmless
 from gateway.wire.reasons import QuarantineReason
 from gateway.wire.topics import is_filter
 from rules.times import parse_duration, parse_instant, to_rfc3339
@@ -57,7 +58,7 @@ def list_quarantine(
         retry = "retried" if row["retried_at"] else "waits" if row["retry_requested_at"] else ""
         retry = retry or ("not whole" if row["truncated"] else "")
         told = (row["number"], row["arrival"], row["reason"], row["topic"], retry, row["detail"])
-        table.add_row(*map(str, told))
+        table.add_row(*(harmless(str(one)) for one in told))
     Console(width=WIDEST, markup=False, highlight=False).print(
         table if table.row_count else "Nothing in quarantine."
     )

@@ -4,27 +4,32 @@ import json
 import math
 from collections.abc import Sequence
 
-from nicegui import ui
 from nicegui.element import Element
+from nicegui.elements.echart import EChart
 from nicegui.elements.mixins.text_element import TextElement
 
 from diagnostics.decision import Scalar
+from gateway.console.language import t
 from gateway.console.panels import Line, Marker, Panel, Span
 from gateway.console.parts import box, text
-from gateway.console.words import value_words
+from gateway.console.words import case_state_words, duration_words, value_words, with_unit
 
-#: Colours that are legible on the light and on the dark theme alike.
-LINE_COLOURS = ("#2f8f9d", "#c77d2e", "#7a6fc0", "#5b9a4a", "#c2577a", "#8a8f98")
-MARKER_COLOURS = {"suspected": "#c98a1b", "reopened": "#c98a1b", "confirmed": "#d0483c"}
-QUIET = "#8a929b"
+#: Colours of the stylesheet, by name: told apart also by those who do not see all colours, in both themes.
+LINE_COLOURS = ("line-1", "line-2", "line-3", "line-4", "line-5", "line-6")
+MARKER_COLOURS = {"suspected": "major", "reopened": "major", "confirmed": "critical"}
+QUIET, GRID, LIMIT, OVER = "quiet", "grid", "critical", "line-3"
+
+#: Moments are told apart by their lines as well, as the chart library calls these.
+MARKER_LINES = {"suspected": "dashed", "reopened": "dashed", "confirmed": "solid"}
 
 #: Where the word of a vertical line stands, as the chart library calls it: left and right of the line.
 BEFORE, BEHIND = "insideEndTop", "insideEndBottom"
 #: What a word that runs along its line takes of a chart's width on a phone: 14 of 260 pixels, and some air.
 LABEL_ROOM = 0.06
 
-GRID = "rgba(128, 136, 145, 0.18)"
-LIMIT = "#d0483c"
+
+class Chart(EChart, component="chart.js"):
+    """A chart whose colours follow the theme; its options name them by keys with ``~`` in front."""
 
 
 class Charts:
@@ -72,8 +77,8 @@ class _Chart:
         self.outer = box("figure", f"chart {panel.kind}")
         with self.outer:
             self._caption(panel)
-            self._chart = ui.echart(options(panel)).classes("canvas")
-            self._chart.props["aria-label"] = f"{panel.title} over time"
+            self._chart = Chart(options(panel)).classes("canvas")
+            self._chart.props["aria-label"] = _in_words(panel)
             self._chart.props["role"] = "img"
 
     def _caption(self, panel: Panel) -> None:
@@ -83,7 +88,7 @@ class _Chart:
             for number, line in enumerate(panel.lines):
                 with box("span", "latest"):
                     if several:
-                        box("i").style(f"background: {_colour(number)}")
+                        box("i").style(f"background: var(--{_colour(number)})")
                     if line.component:
                         text("span", line.component, "component")
                     self._latest.append(text("b", value_words(line.latest)))
@@ -107,8 +112,8 @@ def options(panel: Panel) -> dict[str, object]:
     return {
         "animation": False,
         "useUTC": True,
-        "color": LINE_COLOURS,
-        "grid": {"left": 58, "right": 14, "top": 10, "bottom": 22},
+        "~color": LINE_COLOURS,
+        "grid": {"left": 58, "right": 14 if panel.over is None else 52, "top": 10, "bottom": 22},
         "tooltip": {
             "trigger": "axis",
             "renderMode": "richText",  # drawn, not HTML: what devices send stays text
@@ -121,12 +126,53 @@ def options(panel: Panel) -> dict[str, object]:
             "min": panel.span.start,
             "max": panel.span.end,
             "splitNumber": 4,
-            "axisLine": {"lineStyle": {"color": GRID}},
+            "axisLine": {"lineStyle": {"~color": GRID}},
             "axisTick": {"show": False},
-            "axisLabel": {"color": QUIET, "fontSize": 10, "hideOverlap": True},
+            "axisLabel": {"~color": QUIET, "fontSize": 10, "hideOverlap": True},
         },
-        "yAxis": _value_axis(panel),
-        "series": [_series(panel, number, line) for number, line in enumerate(panel.lines)],
+        "yAxis": _axes(panel),
+        "series": [
+            *(_series(panel, number, line) for number, line in enumerate(panel.lines)),
+            *(() if panel.over is None else (_over(panel.over, line) for line in panel.over.lines)),
+        ],
+    }
+
+
+def _in_words(panel: Panel) -> str:
+    """Return what a chart says, for those who do not see it."""
+    said = [t("{title} over time", title=panel.title)]
+    said += [
+        f"{line.component} {t('latest: {value}', value=with_unit(line.latest, panel.unit))}".strip()
+        for line in panel.lines
+    ]
+    if panel.limit is not None:
+        said.append(_limit_words(panel))
+    return "; ".join(said)
+
+
+def _limit_words(panel: Panel) -> str:
+    return t("limit {value}", value=with_unit(panel.limit, panel.unit))
+
+
+def _axes(panel: Panel) -> dict[str, object] | list[dict[str, object]]:
+    if panel.over is None:
+        return _value_axis(panel)
+    beside = _value_axis(panel.over) | {"position": "right", "splitLine": {"show": False}}
+    return [_value_axis(panel), beside]
+
+
+def _over(over: Panel, line: Line) -> dict[str, object]:
+    """Return the line of another signal that is laid over a panel, by the axis at its right."""
+    return {
+        "type": "line",
+        "name": f"{over.title} {line.component}".strip(),
+        "yAxisIndex": 1,
+        "data": [[ts, _drawn(value)] for ts, value in line.points],
+        "lineStyle": {"width": 1.4, "type": "dotted", "~color": OVER},
+        "itemStyle": {"~color": OVER},
+        "showSymbol": len(line.points) < 3,
+        "symbolSize": 5,
+        "step": False if over.kind == "number" else "end",
     }
 
 
@@ -135,7 +181,7 @@ def _series(panel: Panel, number: int, line: Line) -> dict[str, object]:
         "type": "line",
         "name": line.component or panel.title,
         "data": [[ts, _drawn(value)] for ts, value in line.points],
-        "lineStyle": {"width": 1.6},
+        "lineStyle": {"width": 1.8},
         "showSymbol": len(line.points) < 3,
         "symbolSize": 5,
         "step": False if panel.kind == "number" else "end",
@@ -149,7 +195,28 @@ def _series(panel: Panel, number: int, line: Line) -> dict[str, object]:
             "animation": False,
             "data": [*_marker_lines(panel), *_limit_lines(panel)],
         }
+        if panel.holds:
+            series["markArea"] = _hold_areas(panel)
     return series
+
+
+def _hold_areas(panel: Panel) -> dict[str, object]:
+    """Return the times for which the condition had to hold before there was a suspicion."""
+    label = {
+        "show": True,
+        "formatter": t("hold {time}", time=duration_words(panel.holds[0].end - panel.holds[0].start)),
+        "position": "insideBottomLeft",
+        "~color": QUIET,
+        "fontSize": 10,
+    }
+    return {
+        "silent": True,
+        "itemStyle": {"~color": "hold"},
+        "data": [
+            [{"xAxis": hold.start, "label": label if number == 0 else {"show": False}}, {"xAxis": hold.end}]
+            for number, hold in enumerate(panel.holds)
+        ],
+    }
 
 
 def _drawn(value: Scalar) -> Scalar:
@@ -160,12 +227,16 @@ def _marker_lines(panel: Panel) -> list[dict[str, object]]:
     return [
         {
             "xAxis": marker.at,
-            "lineStyle": {"color": MARKER_COLOURS.get(marker.word, QUIET), "type": "solid", "width": 1},
+            "lineStyle": {
+                "~color": MARKER_COLOURS.get(marker.word, QUIET),
+                "type": MARKER_LINES.get(marker.word, "dotted"),
+                "width": 1.2,
+            },
             "label": {
                 "show": side is not None,
-                "formatter": marker.word,
+                "formatter": case_state_words(marker.word),
                 "position": side or BEFORE,
-                "color": MARKER_COLOURS.get(marker.word, QUIET),
+                "~color": MARKER_COLOURS.get(marker.word, QUIET),
                 "fontSize": 10,
             },
         }
@@ -197,26 +268,30 @@ def label_sides(markers: Sequence[Marker], span: Span) -> list[str | None]:
 def _limit_lines(panel: Panel) -> list[dict[str, object]]:
     if panel.limit is None or panel.kind != "number":
         return []
-    label = f"limit {value_words(panel.limit)} {panel.unit}".strip()
     return [
         {
             "yAxis": panel.limit,
-            "lineStyle": {"color": LIMIT, "type": "dashed", "width": 1},
-            "label": {"formatter": label, "position": "insideStartTop", "color": LIMIT, "fontSize": 10},
+            "lineStyle": {"~color": LIMIT, "type": [2, 3], "width": 1.2},
+            "label": {
+                "formatter": _limit_words(panel),
+                "position": "insideEndTop",
+                "~color": LIMIT,
+                "fontSize": 10,
+            },
         }
     ]
 
 
 def _value_axis(panel: Panel) -> dict[str, object]:
     axis: dict[str, object] = {
-        "axisLabel": {"color": QUIET, "fontSize": 10},
-        "splitLine": {"lineStyle": {"color": GRID}},
+        "axisLabel": {"~color": QUIET, "fontSize": 10},
+        "splitLine": {"lineStyle": {"~color": GRID}},
     }
     if panel.kind == "text":
         texts = dict.fromkeys(
             value for line in panel.lines for _, value in line.points if isinstance(value, str)
         )
-        label = {"color": QUIET, "fontSize": 10, "width": 48, "overflow": "truncate"}
+        label = {"~color": QUIET, "fontSize": 10, "width": 48, "overflow": "truncate"}
         return axis | {"type": "category", "data": list(texts), "axisLabel": label}
     if panel.kind == "boolean":
         return axis | {
@@ -224,7 +299,7 @@ def _value_axis(panel: Panel) -> dict[str, object]:
             "min": 0,
             "max": 1,
             "interval": 1,
-            "axisLabel": {"color": QUIET, "fontSize": 10, ":formatter": "(value) => value ? 'yes' : 'no'"},
+            "axisLabel": {"~color": QUIET, "fontSize": 10, ":formatter": _yes_or_no()},
         }
     low, high, interval = nice_range(panel)
     return axis | {"type": "value", "min": low, "max": high, "interval": interval}
@@ -259,11 +334,16 @@ def nice_range(panel: Panel) -> tuple[float, float, float]:
     )
 
 
+def _yes_or_no() -> str:
+    return f"(value) => value ? {json.dumps(t('yes'))} : {json.dumps(t('no'))}"
+
+
 def _value_formatter(panel: Panel) -> str:
-    if panel.kind == "boolean":
-        return "(value) => value === null || value === undefined ? 'unknown' : value ? 'yes' : 'no'"
-    unit = json.dumps(f" {panel.unit}" if panel.unit else "")
-    return f"(value) => value === null || value === undefined ? 'unknown' : value + {unit}"
+    unknown = json.dumps(t("unknown"))
+    known = f"({_yes_or_no()})(value)"
+    if panel.kind != "boolean":
+        known = f"value + {json.dumps(f' {panel.unit}' if panel.unit else '')}"
+    return f"(value) => value === null || value === undefined ? {unknown} : {known}"
 
 
 def _colour(number: int) -> str:

@@ -12,22 +12,24 @@ Change = Callable[[str], Awaitable[None]]
 
 def choice(label: str, options: Sequence[tuple[str, str]], chosen: str, change: Change) -> None:
     """Show a native select; `options` are (value, words)."""
-    with box("label", "field"):
-        text("span", label)
+    with box("div", "field"):
+        named = text("label", label)
         with box("select") as select:
             for value, words in options:
                 option = text("option", words)
                 option.props["value"] = value
                 if value == chosen:
                     option.props["selected"] = ""
+        named.props["for"] = select.html_id
         select.on("change", _value(change), js_handler="(event) => emit(event.target.value)")
 
 
 def search(label: str, value: str, placeholder: str, change: Change) -> None:
     """Show a search field that tells of every pause in typing."""
-    with box("label", "field"):
-        text("span", label)
+    with box("div", "field"):
+        named = text("label", label)
         field = box("input").props("type=search autocomplete=off spellcheck=false")
+        named.props["for"] = field.html_id
         field.props["placeholder"] = placeholder
         field.props["value"] = value
         field.on(

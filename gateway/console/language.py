@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cache
 from importlib import resources
+from typing import Literal
 
 from nicegui import Client, context
 from nicegui.slot import Slot
@@ -18,6 +19,9 @@ from diagnostics.orders.translations import ENGLISH, language_of, parse_po
 
 #: What a reader may choose, by BCP 47 tag, each in its own words.
 LANGUAGES = {"en": "English", "de": "Deutsch", "zh": "中文"}
+
+#: The same as the framework of the pages calls them; it sets the ``lang`` of a page.
+TAGS: dict[str, Literal["en-GB", "de", "zh-CN"]] = {"en": "en-GB", "de": "de", "zh": "zh-CN"}
 
 #: Of work that belongs to no page: threads that ask for one take its context along.
 _current: ContextVar[str] = ContextVar("console_language", default=ENGLISH)
@@ -63,6 +67,11 @@ def catalogue_of(language: str) -> Mapping[str, str]:
         return {}
     path = resources.files("gateway").joinpath("console", "locale", f"{language}.po")
     return parse_po(path.read_text(encoding="utf-8"))
+
+
+def msg(text: str) -> str:
+    """Return a text as it is, marked to be translated by `t` when it is shown: for tables of words."""
+    return text
 
 
 def t(text: str, /, **values: object) -> str:

@@ -14,6 +14,7 @@ from nicegui.element import Element
 from gateway.errors import ForewarnError
 
 T = TypeVar("T")
+Q = TypeVar("Q")
 
 log = structlog.get_logger("forewarn.console")
 
@@ -38,6 +39,27 @@ class Shared(Generic[T]):
                 self._answers = [self._ask()]
                 self._until = time.monotonic() + self._seconds
             return self._answers[0]
+
+
+class Latest(Generic[Q, T]):
+    """The answer to the question at hand, kept for a moment: a page that looks every second asks more rarely.
+
+    Args:
+        ask: is given the question.
+        seconds: for which an answer is good enough.
+    """
+
+    def __init__(self, ask: Callable[[Q], T], *, seconds: float) -> None:
+        self._ask = ask
+        self._seconds = seconds
+        self._kept: list[tuple[Q, float, T]] = []
+
+    def get(self, question: Q) -> T:
+        """Return the answer, at most so many seconds old."""
+        now = time.monotonic()
+        if not self._kept or self._kept[0][0] != question or now >= self._kept[0][1]:
+            self._kept = [(question, now + self._seconds, self._ask(question))]
+        return self._kept[0][2]
 
 
 class Watch(Generic[T]):

@@ -1,7 +1,7 @@
 """What charts show: the readings of one signal in a span of time, one line a component."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from diagnostics.case import Case, CaseEvent
@@ -11,7 +11,7 @@ from gateway.console.words import unit_of, upper_first, words_of
 from gateway.ports import StoredReading
 from rules.signals import Catalogue
 from rules.symbols import Channel, DeviceId
-from rules.times import DAY_MS, MINUTE_MS, SECOND_MS
+from rules.times import DAY_MS, MINUTE_MS, SECOND_MS, parse_duration
 
 #: Points of one line; a screen shows no more.
 POINTS = 240
@@ -71,6 +71,8 @@ class Panel:
     Attributes:
         signal: name without component.
         limit: what the values were held against, where it is a number.
+        holds: the times for which a condition had to hold before it was suspected.
+        over: another signal that is laid over it.
     """
 
     signal: str
@@ -81,6 +83,8 @@ class Panel:
     span: Span
     markers: tuple[Marker, ...] = ()
     limit: float | None = None
+    holds: tuple[Span, ...] = ()
+    over: "Panel | None" = None
 
 
 def device_panels(queries: Queries, device: DeviceId, window: int) -> list[Panel]:
@@ -97,26 +101,68 @@ def device_panels(queries: Queries, device: DeviceId, window: int) -> list[Panel
     return panels_of(readings, queries.catalogue, span.from_first(readings[0].ts))
 
 
-def evidence_panels(queries: Queries, case: Case, events: Sequence[CaseEvent]) -> list[Panel]:
-    """Return a panel for each signal of a case's evidence, from before its onset to its end or now."""
+def evidence_panels(
+    queries: Queries, case: Case, events: Sequence[CaseEvent], *, over: str = ""
+) -> list[Panel]:
+    """Return a panel for each signal of a case's evidence, from before its onset to its end or now.
+
+    Args:
+        queries: to read from.
+        case: whose evidence.
+        events: its steps, drawn in.
+        over: another signal of the device to be laid over all of them; ``""`` for none.
+    """
     device = DeviceId(case.tenant, case.device_class, case.device)
-    end = case.ended_at or max(queries.now(), case.updated)
-    start = max(case.onset - max(LEAD_MS, (end - case.onset) // 3), end - LONGEST_MS)
-    span = Span.of(start, end + (end - start) // 20)
+    span = case_span(queries, case)
     limits = {evidence.signal: evidence.limit for evidence in case.evidence}
     markers = tuple(Marker(event.at, event.event) for event in sorted(events, key=lambda event: event.at))
+    wanted = list(limits)[:EVIDENCE_SIGNALS]
     readings = {
         signal: queries.history.telemetry(
             device, signal=signal, start=span.start, end=span.end, step=span.step
         )
-        for signal in list(limits)[:EVIDENCE_SIGNALS]
+        for signal in [*wanted, *([over] if over else [])]
     }
-    span = span.from_first(min([case.onset, *(found[0].ts for found in readings.values() if found)]))
+    first = [found[0].ts for signal, found in readings.items() if found and signal in wanted]
+    span = span.from_first(min([case.onset, *first]))
+    holds = _holds(queries, case, markers)
+    laid = panels_of(readings.get(over, []), queries.catalogue, span)
     return [
-        panel
-        for signal, found in readings.items()
-        for panel in panels_of(found, queries.catalogue, span, markers=markers, limit=limits[signal])
+        replace(panel, holds=holds, over=laid[0] if laid and signal != over else None)
+        for signal in wanted
+        for panel in panels_of(
+            readings[signal], queries.catalogue, span, markers=markers, limit=limits[signal]
+        )
     ]
+
+
+def case_span(queries: Queries, case: Case) -> Span:
+    """Return the time that the charts of a case show."""
+    end = case.ended_at or max(queries.now(), case.updated)
+    start = max(case.onset - max(LEAD_MS, (end - case.onset) // 3), end - LONGEST_MS)
+    return Span.of(start, end + (end - start) // 20)
+
+
+def signals_of(queries: Queries, case: Case) -> list[str]:
+    """Return the signals that a case's device sent in the time that its charts show, by name."""
+    device = DeviceId(case.tenant, case.device_class, case.device)
+    span = case_span(queries, case)
+    readings = queries.history.telemetry(
+        device, start=span.start, end=span.end, step=max(span.end - span.start, 1)
+    )
+    return sorted({str(Channel(reading.signal, reading.component)) for reading in readings})
+
+
+def _holds(queries: Queries, case: Case, markers: Sequence[Marker]) -> tuple[Span, ...]:
+    """Return for each suspicion the time for which the rule's condition had held before it."""
+    rule = next((rule for rule in queries.rules.rules() if rule.get("id") == case.rule), {})
+    hold = rule.get("hold")
+    length = parse_duration(hold) if isinstance(hold, str) else 0
+    if length == 0:
+        return ()
+    return tuple(
+        Span(marker.at - length, marker.at, length) for marker in markers if marker.word == "suspected"
+    )
 
 
 def panels_of(

@@ -1,12 +1,14 @@
 """The few elements that pages are made of. Text is always set as text: what devices send is never HTML."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypedDict
 
 from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
+
+from gateway.console.language import msg, t
 
 
 class Cell(TypedDict, total=False):
@@ -39,9 +41,10 @@ class Cell(TypedDict, total=False):
 
 
 class Row(TypedDict, total=False):
-    """A row of a sheet: `key` stays with it for life."""
+    """A row of a sheet: `key` stays with it for life; `name` is what a reader calls it."""
 
     key: str
+    name: str
     tone: str
     cells: dict[str, Cell | None]
 
@@ -52,20 +55,51 @@ def column(name: str, title: str, css: str = "") -> dict[str, str]:
 
 
 class Sheet(Element, component="sheet.js"):
-    """A table that is fed with rows; only cells that changed are drawn anew."""
+    """A table that is fed with rows; only cells that changed are drawn anew.
 
-    def __init__(self, columns: Sequence[dict[str, str]], *, label: str, empty: str = "") -> None:
+    Args:
+        columns: of `column`.
+        label: what the table is called to those who do not see it.
+        empty: stands there when there are no rows.
+        hold: rows come and go only when nobody is at work in the sheet; until then it says how many are new.
+        on_select: makes rows selectable and is told the keys of those that are.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[dict[str, str]],
+        *,
+        label: str,
+        empty: str = "",
+        hold: bool = False,
+        on_select: Callable[[list[str]], None] | None = None,
+    ) -> None:
         super().__init__()
         self._rows: Sequence[Row] = []
         self.props["columns"] = list(columns)
         self.props["label"] = label
         self.props["empty"] = empty
         self.props["rows"] = []
+        self.props["hold"] = hold
+        self.props["selectable"] = on_select is not None
+        self.props["words"] = {
+            "select": t("Select"),
+            "all": t("Select all of this page"),
+            "fresh": t("{number} new"),
+            "changed": t("Not all of these are here any more: look again"),
+        }
+        if on_select is not None:
+            self.on("select", lambda event: on_select([str(key) for key in event.args]))
 
-    def show(self, rows: Sequence[Row], *, empty: str | None = None) -> None:
-        """Show these rows, or the sentence `empty` when there are none."""
+    def show(self, rows: Sequence[Row], *, empty: str | None = None, of: str = "") -> None:
+        """Show these rows, or the sentence `empty` when there are none.
+
+        Rows of another list, such as after a filter has changed, are taken at once; `of` names the list.
+        """
         if empty is not None and empty != self.props["empty"]:
             self.props["empty"] = empty
+        if of != self.props.get("list", ""):
+            self.props["list"] = of
         if rows != self._rows:
             self._rows = rows
             self.props["rows"] = rows
@@ -103,11 +137,20 @@ def link(content: str, path: str, css: str = "") -> TextElement:
     return element
 
 
+def press(content: str, css: str = "", handler: str = "") -> TextElement:
+    """Return a button; `handler` is the JavaScript function that it calls."""
+    element = text("button", content, css)
+    element.props["type"] = "button"
+    if handler:
+        element.on("click", js_handler=handler)
+    return element
+
+
 def mark(severity: str, *, words: bool = True) -> None:
     """Show a severity by shape, colour and word."""
     box("span", f"mark {severity}").props["aria-hidden"] = "true"
     if words:
-        text("span", severity)
+        text("span", t({"critical": msg("critical"), "major": msg("major"), "minor": msg("minor")}[severity]))
 
 
 def section(title: str, css: str = "") -> Element:

@@ -140,6 +140,8 @@ class Dispatcher:
 
     async def _deliver(self, lane: _Lane, owed: Owed) -> None:
         outcome = partial(Outcome, owed)
+        for news in lane.target.credentials.look():
+            self._events.secret_reread(target=owed.target, path=str(news.path), problem=news.problem)
         try:
             sent = await lane.sender.send(owed)
         except NotDeliveredError as error:

@@ -11,15 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gateway.csv_cells import cell
 from gateway.dispatch.cloudevent import action_of, cloud_event
 from gateway.dispatch.sending import NotDeliveredError, Sent
 from gateway.dispatch.targets import Target
 from gateway.ports import Owed
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
-
-#: A cell that begins so would be worked out by a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class FileSender:
@@ -78,7 +76,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return str(cell(value))
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,7 +89,7 @@ class HttpClient:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=target.tls,
             max_connections=target.in_flight,
             keepalive_expiry=15.0,
             network_backend=_CheckedBackend(allow_private=target.allow_private),

@@ -1,6 +1,7 @@
 """E-mail: a readable message for each event of an order, the order's JSON attached."""
 
 import asyncio
+import contextlib
 import json
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -15,6 +16,7 @@ from gateway.dispatch.targets import Target
 from gateway.dispatch.words import subject_of, text_of
 from gateway.ports import Owed
 
+_GOODBYE = 2.0  # seconds for a word of farewell
 _PERMANENT = 500  # SMTP answers from here on are final (RFC 5321, 4.2.1)
 
 
@@ -32,8 +34,7 @@ class MailSender:
         """
         target = self._target
         try:
-            async with asyncio.timeout(target.timeout):
-                await self._send(message_of(owed, target))
+            await self._send(message_of(owed, target))
         except TimeoutError:
             raise NotDeliveredError(f"no answer within {target.timeout:g} s") from None
         except ForbiddenAddressError as error:
@@ -54,23 +55,27 @@ class MailSender:
 
     async def _send(self, message: EmailMessage) -> None:
         target = self._target
-        connection = await connect(target.host, target.port, allow_private=target.allow_private)
         implicit = target.url.startswith("smtps:")
         must = target.username is not None  # no password over an open line
         server = aiosmtplib.SMTP(
             hostname=target.host,
-            sock=connection,
             use_tls=implicit,
             start_tls=False if implicit else (True if must else None),
             username=target.username,
-            password=target.password,
+            password=target.credentials.password,
+            tls_context=target.tls,
             timeout=target.timeout,
         )
         try:
-            async with server:
+            async with asyncio.timeout(target.timeout):
+                connection = await connect(target.host, target.port, allow_private=target.allow_private)
+                await server.connect(sock=connection)  # from here on it is the server's to close
                 refused, _ = await server.send_message(message)
+            with contextlib.suppress(TimeoutError, OSError, aiosmtplib.SMTPException):
+                async with asyncio.timeout(_GOODBYE):  # the message is taken, whatever becomes of this
+                    await server.quit()
         finally:
-            connection.close()
+            server.close()
         if refused:
             told = "; ".join(
                 f"{mailbox}: {answer.code} {answer.message}" for mailbox, answer in refused.items()

@@ -46,7 +46,7 @@ class Sender(Protocol):
         ...
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = _KEPT) -> str:
     """Return the beginning of what a stranger said as one printable line."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _KEPT]).split())
-    return line if len(line) <= _KEPT else line[:_KEPT] + "..."
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
+    return line if len(line) <= most else line[:most] + "..."

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.dispatch.addresses import is_public
+from gateway.dispatch.credentials import Credentials, Key, SecretFile
 from gateway.errors import UserError
 from rules.times import SECOND_MS, parse_duration
 
@@ -20,13 +22,18 @@ Kind = Literal["webhook", "tmf621", "email", "file"]
 
 #: By kind: keys that must be there, and keys that may be, besides those of every kind.
 _KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "webhook": (frozenset({"url"}), frozenset({"secret", "secret_file", "headers"})),
-    "tmf621": (frozenset({"url"}), frozenset({"headers", "token", "token_file"})),
-    "email": (frozenset({"url", "sender", "to"}), frozenset({"username", "password", "password_file"})),
+    "webhook": (frozenset({"url"}), frozenset({"headers", "ca_file"})),
+    "tmf621": (frozenset({"url"}), frozenset({"headers", "token", "token_file", "ca_file", "poll"})),
+    "email": (
+        frozenset({"url", "sender", "to"}),
+        frozenset({"username", "password", "password_file", "ca_file"}),
+    ),
     "file": (frozenset({"folder"}), frozenset({"format"})),
 }
+#: `secret` also signs what the target answers, whatever its kind.
 _OF_ANY = frozenset(
     {"name", "tenant", "kind", "paused", "allow_private", "timeout", "attempts", "in_flight", "circuit"}
+    | {"secret", "secret_file"}
 )
 _SCHEMES = {"webhook": ("https", "http"), "tmf621": ("https", "http"), "email": ("smtps", "smtp")}
 _PORTS = {"smtp": 25, "smtps": 465}
@@ -41,12 +48,12 @@ _LEAST_KEY, _LONGEST_KEY = 24, 64
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One entry of the configuration, ready for use. `timeout` is in seconds, the rest as in the file.
+    """One entry of the configuration, ready for use. `timeout` and `poll` are in s, the rest as in the file.
 
     Attributes:
-        secrets: of a webhook; each signs.
-        password: at the mail server.
-        headers: of every request, the token's among them.
+        fixed_headers: those of the configuration; `headers` are all.
+        tls: verifies whom it is connected to.
+        credentials: secrets, token and password.
     """
 
     name: str
@@ -64,9 +71,10 @@ class Target:
     sender: str
     to: tuple[str, ...]
     username: str | None
-    secrets: tuple[str, ...] = field(repr=False)
-    password: str | None = field(repr=False)
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    poll: float
+    fixed_headers: tuple[tuple[str, str], ...] = field(repr=False)
+    tls: ssl.SSLContext = field(repr=False)
+    credentials: Credentials = field(repr=False)
 
     @classmethod
     def of(cls, table: "DispatchTable", place: Callable[[str], str]) -> "Target":
@@ -75,24 +83,19 @@ class Target:
         Raises:
             UserError: a file of secrets cannot be read, or what stands in it is none.
         """
-        secrets = _listed(table.secret)
-        for path in _listed(table.secret_file):
-            text = _read(path, place("secret_file"))
-            found = [line.strip() for line in text.splitlines() if line.strip()]
-            if not found:
-                raise UserError(f"{place('secret_file')}: expected a secret in {path}, it is empty")
-            if not all(map(is_secret, found)):
-                raise UserError(f"{place('secret_file')}: {_EXPECTED_KEY} in each line of {path}")
-            secrets += found
-        token = table.token
+        files = [
+            SecretFile("secret", Path(path), place("secret_file"), _secrets_of)
+            for path in _listed(table.secret_file)
+        ]
         if table.token_file is not None:
-            token = _read(table.token_file, place("token_file")).strip()
-            if not _one_line(token) or not token:
-                raise UserError(f"{place('token_file')}: expected one line in {table.token_file}")
-        password = table.password
+            files.append(SecretFile("token", table.token_file, place("token_file"), _token_of))
         if table.password_file is not None:
-            password = _read(table.password_file, place("password_file")).rstrip("\r\n")
-        headers = dict(table.headers) | ({"Authorization": f"Bearer {token}"} if token else {})
+            files.append(SecretFile("password", table.password_file, place("password_file"), _password_of))
+        given: dict[Key, list[str]] = {
+            "secret": _listed(table.secret),
+            "token": _listed(table.token),
+            "password": _listed(table.password),
+        }
         return cls(
             name=table.name,
             tenant=table.tenant,
@@ -109,10 +112,17 @@ class Target:
             sender=table.sender or "",
             to=tuple(table.to),
             username=table.username,
-            secrets=tuple(secrets),
-            password=password,
-            headers=tuple(headers.items()),
+            poll=parse_duration(table.poll) / SECOND_MS,
+            fixed_headers=tuple(table.headers.items()),
+            tls=_tls(table, place),
+            credentials=Credentials(given, files),
         )
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Those of every request, the token's among them."""
+        token = self.credentials.token
+        return (*self.fixed_headers, *([("Authorization", f"Bearer {token}")] if token else []))
 
     @property
     def host(self) -> str:
@@ -170,6 +180,8 @@ def _problems(table: "DispatchTable") -> Iterator[str]:
         yield "to: expected at least one mailbox, got []"
     if parse_duration(table.timeout) < SECOND_MS:
         yield f"timeout: expected at least 1s, got {table.timeout!r}"
+    if 0 < parse_duration(table.poll) < SECOND_MS:
+        yield f"poll: expected at least 1s, or 0s for never, got {table.poll!r}"
 
 
 def _problems_of_url(table: "DispatchTable", schemes: tuple[str, ...]) -> Iterator[str]:
@@ -227,10 +239,36 @@ def _listed(value: str | Path | Sequence[str | Path] | None) -> list[str]:
     return [str(value)] if isinstance(value, str | Path) else [str(each) for each in value]
 
 
-def _read(path: str | Path, place: str) -> str:
+def _secrets_of(text: str) -> tuple[str, ...]:
+    found = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if not found:
+        raise ValueError("expected a secret, found none")
+    if not all(map(is_secret, found)):
+        raise ValueError(f"{_EXPECTED_KEY} in each line")
+    return found
+
+
+def _token_of(text: str) -> tuple[str, ...]:
+    token = text.strip()
+    if not token or not _one_line(token):
+        raise ValueError("expected one line of ASCII")
+    return (token,)
+
+
+def _password_of(text: str) -> tuple[str, ...]:
+    password = text.rstrip("\r\n")
+    if not password:
+        raise ValueError("expected a password, found none")
+    return (password,)
+
+
+def _tls(table: "DispatchTable", place: Callable[[str], str]) -> ssl.SSLContext:
+    """Return what trusts the certificates of `ca_file`, or those of the system where there is none."""
+    if table.ca_file is None:
+        return ssl.create_default_context()
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return ssl.create_default_context(cafile=table.ca_file)
+    except ssl.SSLError:
+        raise UserError(f"{place('ca_file')}: expected certificates in PEM in {table.ca_file}") from None
     except OSError as error:
-        raise UserError(f"{place}: {error.strerror}: {path}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{place}: expected UTF-8 in {path}") from None
+        raise UserError(f"{place('ca_file')}: {error.strerror}: {table.ca_file}") from None

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from gateway.dispatch.http import Answer, HttpClient
 from gateway.dispatch.sending import NotDeliveredError, Sent
 from gateway.dispatch.targets import Target
+from gateway.dispatch.ticketstates import OWNER, news_of, state_of_status
 from gateway.ports import Owed, Ticket
 
 _TYPE = "forewarnServiceOrder"
@@ -33,17 +34,21 @@ class TicketSender:
             NotDeliveredError: the system did not take it.
         """
         order = json.loads(owed.payload)
-        ticket = owed.ticket or await self._find(owed.order_id)
-        if ticket is not None:
-            answer = await self._write("PATCH", f"{self._url}/{quote(ticket, safe='')}", _changes(order))
+        known = owed.ticket.id if owed.ticket else await self._find(owed.order_id)
+        if known is not None:
+            changes = _changes(order)
+            if owed.ticket is not None and _means(owed.ticket.followed, order):
+                # It is theirs, and may have gone on since it was read back: ours would set them back.
+                del changes["status"]
+            answer = await self._write("PATCH", f"{self._url}/{quote(known, safe='')}", changes)
             if answer.status not in _NOT_FOUND:
-                return Sent(_ticket(answer, ticket))
+                return Sent(_ticket(answer, known, order))
         answer = await self._write("POST", self._url, _whole(order))
         answer.raise_for_status()
         identity = answer.document().get("id")
-        if not isinstance(identity, str) or not identity:
+        if not isinstance(identity, str) or not identity or not identity.isprintable():
             raise NotDeliveredError(f"answered {answer.status} without the id of the ticket")
-        return Sent(_ticket(answer, identity))
+        return Sent(_ticket(answer, identity, order))
 
     async def close(self) -> None:
         """Close connections."""
@@ -69,7 +74,7 @@ class TicketSender:
             answer.raise_for_status()
         listed = answer.json()
         for ticket in listed if isinstance(listed, list) else []:
-            if not isinstance(ticket, dict) or not isinstance(ticket.get("id"), str):
+            if not isinstance(ticket, dict) or not str(ticket.get("id") or "").isprintable():
                 continue
             names = ticket.get("externalIdentifier")
             for name in names if isinstance(names, list) else []:
@@ -78,9 +83,16 @@ class TicketSender:
         return None
 
 
-def _ticket(answer: Answer, identity: str) -> Ticket:
-    status = answer.document().get("status")
-    return Ticket(identity, status[:100] if isinstance(status, str) else None)
+def _ticket(answer: Answer, identity: str, order: dict[str, Any]) -> Ticket:
+    news = news_of(answer.document())
+    status = None if news is None else news.status
+    return Ticket(identity, status, followed=status if _means(status, order) else None)
+
+
+def _means(status: str | None, order: dict[str, Any]) -> bool:
+    """Whether a ticket's status says what the order's state does."""
+    state = None if status is None else state_of_status(status)
+    return state is not None and state.value == order["state"]
 
 
 def _changes(order: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +118,7 @@ def _whole(order: dict[str, Any]) -> dict[str, Any]:
         "externalIdentifier": [
             {
                 "@type": "ExternalIdentifier",
-                "owner": "forewarn",
+                "owner": OWNER,
                 "externalIdentifierType": "serviceOrder",
                 "id": order["order_id"],
             }

@@ -17,7 +17,7 @@ class WebhookSender:
     def __init__(self, target: Target) -> None:
         self._url = target.url
         self._http = HttpClient(target)
-        self._signers = [Webhook(secret) for secret in target.secrets]
+        self._credentials = target.credentials
 
     async def send(self, owed: Owed) -> Sent:
         """Post an event.
@@ -32,7 +32,7 @@ class WebhookSender:
             "webhook-id": identity,
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(
-                signer.sign(identity, now, body.decode()) for signer in self._signers
+                Webhook(secret).sign(identity, now, body.decode()) for secret in self._credentials.secrets
             ),
         }
         answer = await self._http.request("POST", self._url, headers=headers, body=body)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from diagnostics.orders.model import Leg, Missing, ServiceOrder
 from gateway.ledger.opening import open_engine, open_engine_readonly, speaking, writing
-from gateway.ledger.tables import orders, outbox
+from gateway.ledger.tables import answers, orders, outbox
 from rules.symbols import DeviceId
 
 #: Why a field is empty that was filled in once.
@@ -54,6 +54,7 @@ def erase_from_ledger(url: str, person: Erased) -> int:
                     row = sa.update(orders).where(orders.c.order_id == number)
                     connection.execute(row.values(document=_text(without(order, person))))
             _erase_from_outbox(connection, person)
+            connection.execute(sa.delete(answers))  # they repeat orders, and live for a day
     finally:
         engine.dispose()
     return changed

@@ -9,8 +9,9 @@ from gateway.clock import SystemClock
 from gateway.ledger.opening import open_engine, open_engine_readonly, speaking, writing
 from gateway.ledger.paging import page
 from gateway.ledger.tables import deliveries, dispatch_targets, orders, outbox, tickets
+from gateway.ledger.ticketing import keep_ticket, order_of_ticket, tickets_to_read, write_ticket
 from gateway.ledger.writing import insert_into
-from gateway.ports import Delivery, DeliveryState, Outcome, Owed, Page
+from gateway.ports import Delivery, DeliveryState, Outcome, Owed, Page, Ticket, TicketStanding
 
 ALL_TENANTS = "*"
 
@@ -29,11 +30,13 @@ _EVENT = (
     orders.c.order_id,
     orders.c.tenant,
     tickets.c.ticket_id,
+    tickets.c.state.label("ticket_state"),
+    tickets.c.followed,
 )
 
 
 class SqlOutbox:
-    """The outbox of a ledger; fulfils `gateway.ports.Outbox`. Any thread may call any method.
+    """The outbox of a ledger; fulfils `gateway.ports.Outbox` and `Deliveries`. Any thread may call it.
 
     Args:
         url: of the ledger, ``sqlite:///PATH``.
@@ -136,35 +139,47 @@ class SqlOutbox:
                         detail=outcome.detail,
                     )
                 )
-                _keep_ticket(connection, outcome)
+                keep_ticket(connection, outcome)
                 if outcome.state in ("delivered", "overtaken"):
                     _note_delivered(connection, outcome)
+
+    def tickets_to_read(self, target: str, after: str, limit: int) -> list[TicketStanding]:
+        """Return tickets of orders after `after` that may still go on, in order, but for those under way."""
+        with speaking(self._engine), self._engine.begin() as connection:
+            return tickets_to_read(connection, target, after, limit)
+
+    def keep_ticket(self, target: str, order_id: str, ticket: Ticket, at: int) -> None:
+        """Keep how a ticket was found at `at` (ms); `followed` None leaves what it was."""
+        with speaking(self._engine), self._writer.begin() as connection:
+            write_ticket(connection, target, order_id, ticket, at)
+
+    def order_of_ticket(self, target: str, ticket_id: str) -> str | None:
+        """Return the order of a target's ticket, None where there is none."""
+        with speaking(self._engine), self._engine.begin() as connection:
+            return order_of_ticket(connection, target, ticket_id)
 
     def deliveries(
         self,
         *,
         target: str | None = None,
         state: DeliveryState | None = None,
+        order_id: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Delivery]:
-        """Return deliveries, the latest event first.
+        """Return deliveries, the latest first; `tenants` None is all of them.
 
         Raises:
             UserError: no page gave that cursor.
         """
-        behind = deliveries.alias("behind")
-        count = (
-            sa.select(sa.func.count())
-            .where(*_same_order(behind), behind.c.state == "waiting", behind.c.event > deliveries.c.event)
-            .scalar_subquery()
-        )
-        columns = (deliveries.c.state, deliveries.c.due, deliveries.c.changed, deliveries.c.detail)
-        query = _joined(sa.select(*_EVENT, *columns, count.label("behind")))
+        query = _listed(tenants)
         if target is not None:
             query = query.where(deliveries.c.target == target)
         if state is not None:
             query = query.where(deliveries.c.state == state)
+        if order_id is not None:
+            query = query.where(deliveries.c.order_id == order_id)
         with speaking(self._engine), self._engine.begin() as connection:
             return page(
                 connection,
@@ -176,10 +191,22 @@ class SqlOutbox:
                 item=_delivery,
             )
 
+    def delivery(self, number: int, *, tenants: Collection[str] | None = None) -> Delivery | None:
+        """Return one delivery, None when there is none of these tenants."""
+        query = _listed(tenants).where(deliveries.c.number == number)
+        with speaking(self._engine), self._engine.begin() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _delivery(row)
+
     def retry(
-        self, *, numbers: Sequence[int] | None = None, target: str | None = None
+        self,
+        *,
+        numbers: Sequence[int] | None = None,
+        target: str | None = None,
+        order_id: str | None = None,
+        tenants: Collection[str] | None = None,
     ) -> tuple[int, list[int]]:
-        """Let dead letters be tried again as if for the first time: by number, or all of a target or of all.
+        """Let dead letters be tried again as if for the first time: those of numbers, target, order, tenants.
 
         Returns:
             how many will be, and the numbers that no dead letter has.
@@ -187,6 +214,11 @@ class SqlOutbox:
         meant = [deliveries.c.state == "dead"]
         if target is not None:
             meant.append(deliveries.c.target == target)
+        if order_id is not None:
+            meant.append(deliveries.c.order_id == order_id)
+        if tenants is not None:
+            theirs = sa.select(orders.c.order_id).where(orders.c.tenant.in_(tenants))
+            meant.append(deliveries.c.order_id.in_(theirs))
         anew = {"state": "waiting", "attempts": 0, "due": 0, "changed": self._clock.now()}
         with speaking(self._engine), self._writer.begin() as connection:
             if numbers is None:
@@ -253,14 +285,17 @@ def _joined(query: sa.Select[Any]) -> sa.Select[Any]:
     )
 
 
-def _keep_ticket(connection: sa.Connection, outcome: Outcome) -> None:
-    if outcome.ticket is None:
-        return
-    row = {"ticket_id": outcome.ticket.id, "state": outcome.ticket.state, "changed": outcome.at}
-    statement = insert_into(connection, tickets).values(
-        target=outcome.owed.target, order_id=outcome.owed.order_id, **row
+def _listed(tenants: Collection[str] | None) -> sa.Select[Any]:
+    """Return the query of deliveries as they are listed, of some tenants or of all."""
+    behind = deliveries.alias("behind")
+    count = (
+        sa.select(sa.func.count())
+        .where(*_same_order(behind), behind.c.state == "waiting", behind.c.event > deliveries.c.event)
+        .scalar_subquery()
     )
-    connection.execute(statement.on_conflict_do_update(index_elements=list(tickets.primary_key), set_=row))
+    columns = (deliveries.c.state, deliveries.c.due, deliveries.c.changed, deliveries.c.detail)
+    query = _joined(sa.select(*_EVENT, *columns, count.label("behind")))
+    return query if tenants is None else query.where(orders.c.tenant.in_(tenants))
 
 
 def _note_delivered(connection: sa.Connection, outcome: Outcome) -> None:
@@ -281,7 +316,7 @@ def _owed(row: sa.Row[Any]) -> Owed:
         payload=row.payload,
         created=row.created,
         attempts=row.attempts,
-        ticket=row.ticket_id,
+        ticket=None if row.ticket_id is None else Ticket(row.ticket_id, row.ticket_state, row.followed),
         overtaken=bool(row._mapping.get("overtaken", False)),
     )
 

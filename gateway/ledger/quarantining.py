@@ -1,6 +1,6 @@
 """The quarantine's rows: which are meant, and which are to be submitted again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
@@ -27,6 +27,12 @@ def conditions(
     if since is not None:
         found.append(quarantine.c.arrival >= since)
     return found
+
+
+def taken_by(filters: Collection[str]) -> sa.ColumnElement[bool]:
+    """Return what is true of rows whose topic one of the MQTT filters takes; of none without filters."""
+    patterns = (quarantine.c.topic.regexp_match(pattern_of(one)) for one in sorted(filters))
+    return sa.or_(sa.false(), *patterns)
 
 
 def request_retries(

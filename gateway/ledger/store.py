@@ -1,8 +1,9 @@
 """The ledger in an SQL database: SQLite in one file, and nothing that PostgreSQL does not have."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Unpack
 
 import sqlalchemy as sa
 
@@ -10,11 +11,22 @@ from diagnostics.case import OPEN_CASE_STATES, Case, CaseEvent
 from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
+from diagnostics.silences import Silence, SilenceState
 from gateway.clock import SystemClock
 from gateway.errors import StoreUnavailableError
+from gateway.ledger.fleet import SqlFleet
+from gateway.ledger.lists import SqlLists
 from gateway.ledger.opening import open_engine, open_engine_readonly, shown, speaking, writing
 from gateway.ledger.paging import page
-from gateway.ledger.quarantining import conditions, mark_retried, request_retries, row_of, to_retry
+from gateway.ledger.quarantining import (
+    conditions,
+    mark_retried,
+    request_retries,
+    row_of,
+    taken_by,
+    to_retry,
+)
+from gateway.ledger.queueing import SORTED, case_conditions, count_cases, similar_cases
 from gateway.ledger.tables import (
     case_events,
     cases,
@@ -24,6 +36,7 @@ from gateway.ledger.tables import (
     order_changes,
     orders,
     quarantine,
+    silences,
 )
 from gateway.ledger.writing import (
     DROPPED,
@@ -34,8 +47,18 @@ from gateway.ledger.writing import (
     write_order_changes,
     write_orders,
     write_quarantine,
+    write_silences,
 )
-from gateway.ports import DeviceRecord, LedgerWrite, Page, Quarantined, RetryRequest
+from gateway.ports import (
+    CaseCounts,
+    CaseFilters,
+    CaseOrder,
+    DeviceRecord,
+    LedgerWrite,
+    Page,
+    Quarantined,
+    RetryRequest,
+)
 from rules.symbols import DeviceId
 
 _OPEN_CASES = sorted(state.value for state in OPEN_CASE_STATES)
@@ -118,6 +141,7 @@ class SqlLedger:
         with self._speaking(), self._writer.begin() as connection:
             write_devices(connection, write.devices)
             write_cases(connection, write.cases)
+            write_silences(connection, write.silences)
             write_events(connection, write.events)
             write_decisions(connection, write.decisions)
             new = _write_orders_and_changes(connection, write, self._clock.now())
@@ -131,6 +155,7 @@ class SqlLedger:
         *,
         tenant: str | None = None,
         device_class: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[DeviceRecord]:
@@ -142,6 +167,8 @@ class SqlLedger:
         query = sa.select(devices)
         if tenant is not None:
             query = query.where(devices.c.tenant == tenant)
+        if tenants is not None:
+            query = query.where(devices.c.tenant.in_(sorted(tenants)))
         if device_class is not None:
             query = query.where(devices.c.device_class == device_class)
         with self._reading() as connection:
@@ -165,37 +192,68 @@ class SqlLedger:
     def cases(
         self,
         *,
-        state: str | None = None,
-        severity: str | None = None,
-        tenant: str | None = None,
-        device: str | None = None,
+        order: CaseOrder = "newest",
         cursor: str | None = None,
         limit: int = 100,
+        **filters: Unpack[CaseFilters],
     ) -> Page[Case]:
-        """Return cases by falling onset. `state` may also be ``open``.
+        """Return cases by falling onset, or by urgency: severity, then age. `state` may also be ``open``.
 
         Raises:
             UserError: no page gave that cursor.
         """
-        query = sa.select(cases)
+        key, falling = SORTED[order]
+        query = sa.select(cases).where(*case_conditions(filters))
+        with self._reading() as connection:
+            return page(connection, query, key, newest_first=falling, cursor=cursor, limit=limit, item=_case)
+
+    def count_cases(self, **filters: Unpack[CaseFilters]) -> CaseCounts:
+        """Count the cases that filters let through."""
+        with self._reading() as connection:
+            return count_cases(connection, filters)
+
+    def similar_cases(self, case: Case, limit: int) -> list[Case]:
+        """Return up to so many earlier cases of the same fault, same model first, then same class."""
+        with self._reading() as connection:
+            return similar_cases(connection, case, limit)
+
+    def silences(
+        self,
+        *,
+        state: SilenceState | None = None,
+        tenants: Collection[str] | None = None,
+        now: int,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Silence]:
+        """Return silences, newest first; where they stand is told at `now`, ms.
+
+        Raises:
+            UserError: no page gave that cursor.
+        """
+        query = sa.select(silences)
         if state is not None:
-            query = query.where(cases.c.state.in_(_OPEN_CASES if state == "open" else [state]))
-        if severity is not None:
-            query = query.where(cases.c.severity == severity)
-        if tenant is not None:
-            query = query.where(cases.c.tenant == tenant)
-        if device is not None:
-            query = query.where(*_of_device(cases, device))
+            over, begun = silences.c.over_at <= now, silences.c.starts <= now
+            query = query.where({"expired": over, "active": ~over & begun, "pending": ~over & ~begun}[state])
+        if tenants is not None:
+            query = query.where(silences.c.tenant.in_(sorted(tenants)))
         with self._reading() as connection:
             return page(
                 connection,
                 query,
-                [cases.c.onset, cases.c.case_id],
+                [silences.c.created_at, silences.c.silence_id],
                 newest_first=True,
                 cursor=cursor,
                 limit=limit,
-                item=_case,
+                item=_silence,
             )
+
+    def silence(self, silence_id: str) -> Silence | None:
+        """Return one silence."""
+        query = sa.select(silences).where(silences.c.silence_id == silence_id)
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _silence(row)
 
     def case(self, case_id: str) -> Case | None:
         """Return one case."""
@@ -203,6 +261,13 @@ class SqlLedger:
         with self._reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _case(row)
+
+    def cases_of(self, case_ids: Sequence[str]) -> list[Case]:
+        """Return those of these cases that there are, in the same order."""
+        query = sa.select(cases).where(cases.c.case_id.in_(case_ids))
+        with self._reading() as connection:
+            found = {row.case_id: _case(row) for row in connection.execute(query)}
+        return [found[case_id] for case_id in case_ids if case_id in found]
 
     def open_cases(self) -> list[Case]:
         """Return all cases that are not at their end, and those whose order is still open, by onset."""
@@ -247,6 +312,7 @@ class SqlLedger:
         state: str | None = None,
         tenant: str | None = None,
         device: str | None = None,
+        tenants: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[ServiceOrder]:
@@ -260,6 +326,8 @@ class SqlLedger:
             query = query.where(orders.c.is_open if state == "open" else orders.c.state == state)
         if tenant is not None:
             query = query.where(orders.c.tenant == tenant)
+        if tenants is not None:
+            query = query.where(orders.c.tenant.in_(sorted(tenants)))
         if device is not None:
             query = query.where(*_of_device(orders, device))
         with self._reading() as connection:
@@ -293,6 +361,7 @@ class SqlLedger:
         reason: str | None = None,
         topic: str | None = None,
         since: int | None = None,
+        within: Collection[str] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Quarantined]:
@@ -302,6 +371,7 @@ class SqlLedger:
             reason: only this one.
             topic: an MQTT filter.
             since: earliest arrival, ms.
+            within: MQTT filters, of which one has to take the topic; None for all.
             cursor: of a page.
             limit: rows of a page.
 
@@ -309,6 +379,8 @@ class SqlLedger:
             UserError: no page gave that cursor.
         """
         query = sa.select(quarantine).where(*conditions(reason=reason, topic=topic, since=since))
+        if within is not None:
+            query = query.where(taken_by(within))
         with self._reading() as connection:
             return page(
                 connection,
@@ -350,6 +422,16 @@ class SqlLedger:
         """
         with self._speaking(), self._writer.begin() as connection:
             mark_retried(connection, numbers, self._clock.now())
+
+    @property
+    def fleet(self) -> SqlFleet:
+        """What counts over the whole fleet."""
+        return SqlFleet(self._reading)
+
+    @property
+    def lists(self) -> SqlLists:
+        """What answers the lists of orders and devices."""
+        return SqlLists(self._reading)
 
     def quarantine_dropped(self) -> int:
         """Return how many rows the quarantine has let go because it was full."""
@@ -408,6 +490,10 @@ def _device_record(row: sa.Row[tuple[object, ...]]) -> DeviceRecord:
 
 def _case(row: sa.Row[tuple[object, ...]]) -> Case:
     return Case.model_validate_json(row.document)
+
+
+def _silence(row: sa.Row[tuple[object, ...]]) -> Silence:
+    return Silence.model_validate_json(row.document)
 
 
 def _order(row: sa.Row[tuple[object, ...]]) -> ServiceOrder:

@@ -32,6 +32,16 @@ cases = sa.Table(
     sa.Column("device", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("rank", sa.BigInteger, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Column("fault", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("model", sa.Text),
+    sa.Column("site", sa.Text),
+    sa.Column("assignee", sa.Text),
+    sa.Column("acknowledged", sa.Boolean, nullable=False),
+    sa.Column("has_outcome", sa.Boolean, nullable=False),
+    sa.Column("search", sa.Text, nullable=False),
     sa.Column("onset", sa.BigInteger, nullable=False),
     sa.Column("updated", sa.BigInteger, nullable=False),
     sa.Column("order_id", sa.Text),
@@ -39,6 +49,23 @@ cases = sa.Table(
     sa.Index("cases_newest", "onset", "case_id"),
     sa.Index("cases_of_device", "tenant", "device_class", "device"),
     sa.Index("cases_state", "state"),
+    sa.Index("cases_urgent", "is_open", "rank", "onset", "case_id"),
+    sa.Index("cases_like_model", "tenant", "fault", "device_class", "has_outcome", "model", "onset"),
+    sa.Index("cases_like_class", "tenant", "fault", "device_class", "has_outcome", "onset"),
+)
+
+#: Silences and who asked for them, also those that are over.
+silences = sa.Table(
+    "silences",
+    metadata,
+    sa.Column("silence_id", sa.Text, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("starts", sa.BigInteger, nullable=False),
+    sa.Column("over_at", sa.BigInteger, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Index("silences_newest", "created_at", "silence_id"),
+    sa.Index("silences_over", "over_at"),
 )
 
 case_events = sa.Table(
@@ -154,9 +181,11 @@ deliveries = sa.Table(
     sa.Index("deliveries_due", "target", "state", "due"),
     sa.Index("deliveries_of_order", "target", "order_id", "event"),
     sa.Index("deliveries_of_event", "event"),
+    sa.Index("deliveries_of_state", "state", "number"),
 )
 
-#: Trouble tickets that targets opened for orders, and the state in which they last said they were.
+#: Trouble tickets that targets opened for orders, the state in which they last said they were, and the last
+#: of these that the order has followed, or that followed from the order.
 tickets = sa.Table(
     "tickets",
     metadata,
@@ -165,6 +194,8 @@ tickets = sa.Table(
     sa.Column("ticket_id", sa.Text, nullable=False),
     sa.Column("state", sa.Text),
     sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Column("followed", sa.Text),
+    sa.Index("tickets_by_id", "target", "ticket_id"),
 )
 
 quarantine = sa.Table(
@@ -193,4 +224,17 @@ counters = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+#: Answers to requests that carried an ``Idempotency-Key``, given again to whoever sends the same again.
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("headers", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Index("answers_by_age", "at"),
 )

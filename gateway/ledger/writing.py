@@ -13,6 +13,8 @@ from diagnostics.case import Case, CaseEvent
 from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import ServiceOrder
+from diagnostics.silences import Silence
+from gateway.ledger.queueing import case_row
 from gateway.ledger.tables import (
     case_events,
     cases,
@@ -23,6 +25,7 @@ from gateway.ledger.tables import (
     orders,
     outbox,
     quarantine,
+    silences,
 )
 from gateway.ports import DeviceRecord, Rejected
 from rules.times import parse_instant
@@ -68,10 +71,23 @@ def write_cases(connection: sa.Connection, written: Sequence[Case]) -> None:
         set_={name: statement.excluded[name] for name in changing},
         where=cases.c.updated <= statement.excluded.updated,
     )
+    connection.execute(statement, [case_row(case) for case in written])
+
+
+def write_silences(connection: sa.Connection, written: Sequence[Silence]) -> None:
+    """Keep silences; one that was ended stays so."""
+    if not written:
+        return
+    statement = insert_into(connection, silences)
+    statement = statement.on_conflict_do_update(
+        index_elements=[silences.c.silence_id],
+        set_={name: statement.excluded[name] for name in ("over_at", "document")},
+        where=silences.c.over_at >= statement.excluded.over_at,
+    )
     rows = [
-        {name: getattr(case, name) for name in ("case_id", *changing) if name != "document"}
-        | {"state": case.state.value, "document": case.model_dump_json()}
-        for case in written
+        {name: getattr(silence, name) for name in ("silence_id", "tenant", "starts", "over_at", "created_at")}
+        | {"document": silence.model_dump_json()}
+        for silence in written
     ]
     connection.execute(statement, rows)
 
@@ -131,11 +147,13 @@ def write_order_changes(connection: sa.Connection, changes: Sequence[OrderChange
 
     What other systems see of an order leaves an event in the outbox where it has changed, created at `now`.
     """
-    for change in changes:
-        kept = sa.select(orders.c.document).where(orders.c.order_id == change.order_id)
+    for told in changes:
+        kept = sa.select(orders.c.document).where(orders.c.order_id == told.order_id)
         document = connection.execute(kept).scalar_one_or_none()
         if document is None:
             continue
+        before = ServiceOrder.model_validate_json(document)
+        change = told.against(before)
         row = {
             "change_id": change.change_id,
             "order_id": change.order_id,
@@ -145,15 +163,20 @@ def write_order_changes(connection: sa.Connection, changes: Sequence[OrderChange
         statement = insert_into(connection, order_changes).values(row).on_conflict_do_nothing()
         if not connection.execute(statement).rowcount:
             continue
-        before = ServiceOrder.model_validate_json(document)
         order = change.applied(before)
         changed = _order_row(order)
         if order.is_open and not before.is_open and _has_open_order(connection, changed):
             continue  # of a gateway that this one knows nothing of; two open ones there must not be
         if changed["document"] != document:
             connection.execute(sa.update(orders).where(orders.c.order_id == order.order_id).values(changed))
-            kind = CLOSED if not order.is_open and change.after != change.before else UPDATED
-            _owe(connection, kind, changed, now, of=change.change_id)
+            _owe(connection, _kind(before, order), changed, now, of=change.change_id)
+
+
+def _kind(before: ServiceOrder, after: ServiceOrder) -> str:
+    """Return what a change of an order is to other systems: between `opened` and `closed` it is open."""
+    if before.is_open == after.is_open:
+        return UPDATED
+    return OPENED if after.is_open else CLOSED
 
 
 def _has_open_order(connection: sa.Connection, order: dict[str, object]) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.papers.drawing import Box, Drawing, Label, Point, Stroke
-from gateway.papers.texts import Zone, cut, shown
-from gateway.plainwords import number_words, with_unit
+from gateway.papers.texts import Zone, cut
+from gateway.plainwords import number_words, shown, with_unit
 from rules.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 INK, GRID, QUIET = "#1f2937", "#e5e7eb", "#6b7280"

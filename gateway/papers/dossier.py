@@ -10,7 +10,7 @@ from diagnostics.orders.model import OrderEvidence, ServiceOrder
 from gateway.papers.chart import Course, Moment
 from gateway.papers.texts import Zone
 from gateway.plainwords import signal_words, unit_of, upper_first
-from gateway.ports import Ledger, StoredReading
+from gateway.ports import LedgerReads, StoredReading
 from rules.signals import Catalogue
 from rules.symbols import DeviceId
 from rules.times import DAY_MS, MINUTE_MS, parse_instant
@@ -51,7 +51,7 @@ class Dossier:
 
 
 def gather(
-    order: ServiceOrder, ledger: Ledger, readings: Readings, catalogue: Catalogue, *, now: int
+    order: ServiceOrder, ledger: LedgerReads, readings: Readings, catalogue: Catalogue, *, now: int
 ) -> Dossier:
     """Return the dossier of an order."""
     case = ledger.case(order.case_id)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from diagnostics.orders.model import ServiceOrder
+from gateway.csv_cells import cell
 from gateway.errors import UserError
 from gateway.papers.signing import SigningKey, is_signed
 from gateway.ports import DeviceRecord, Ledger, StoredReading
@@ -193,7 +194,9 @@ def _telemetry(readings: Iterable[StoredReading]) -> Iterator[str]:
     writer = csv.writer(rows, lineterminator="\n")
     writer.writerow(["ts", "signal", "component", "value"])
     for number, reading in enumerate(readings, 1):
-        writer.writerow([reading.ts, reading.signal, reading.component, plain_value(reading.value)])
+        value = reading.value  # a number that is negative stays one
+        shown = cell(value) if isinstance(value, str) else plain_value(value)
+        writer.writerow([reading.ts, cell(reading.signal), cell(reading.component), shown])
         if number % 10_000 == 0:
             yield rows.getvalue()
             rows.seek(0)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from diagnostics.orders.model import ServiceOrder
 from gateway.papers.dossier import Dossier
 from gateway.papers.sheet import CLASSES, money
-from gateway.papers.texts import Zone, shown
-from gateway.plainwords import words_of
+from gateway.papers.texts import Zone
+from gateway.plainwords import shown, words_of
 
 REPAIRER = "Identity and contact details of the repairer"
 SERVICE = "The repair service"
@@ -79,7 +79,8 @@ def _service(order: ServiceOrder, zone: Zone) -> Iterator[Field]:
         "" if repair else f"{no_part}; {_STATES}",
     )
     told = money(estimate)
-    payer = f"; the order has it paid by the {estimate.payer}" if estimate.payer else ""
+    by = estimate.payers if estimate.shares else f"the {estimate.payer}"
+    payer = f"; the order has it paid by {by}" if estimate.payer else ""
     yield Field(
         SERVICE,
         "Price of the repair, or how it is calculated and the maximum price",

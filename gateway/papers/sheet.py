@@ -6,8 +6,17 @@ from dataclasses import dataclass
 from diagnostics.naming import part_words
 from diagnostics.orders.model import Estimate, OrderEvidence, ServiceOrder
 from gateway.papers.dossier import Dossier
-from gateway.papers.texts import Zone, shown
-from gateway.plainwords import NONE, action_words, signal_words, unit_of, upper_first, with_unit, words_of
+from gateway.papers.texts import Zone
+from gateway.plainwords import (
+    NONE,
+    action_words,
+    shown,
+    signal_words,
+    unit_of,
+    upper_first,
+    with_unit,
+    words_of,
+)
 from rules.signals import Catalogue
 
 #: Stands in a field of which nothing is known; why, stands under `Missing`.
@@ -181,7 +190,7 @@ def _work(order: ServiceOrder) -> str:
 
 def _pays(order: ServiceOrder) -> Iterator[Fact]:
     entitlement, estimate = order.entitlement, order.estimate
-    yield _fact("Payer", estimate.payer)
+    yield _fact("Payer", estimate.payers)
     yield _fact("Coverage", words_of(entitlement.status))
     if entitlement.coverage:
         yield _fact("By", entitlement.coverage)

@@ -1,33 +1,14 @@
 """Texts as papers can carry them: no control characters, times in the site's zone, cut where they must be."""
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from gateway.plainwords import shown
 from rules.times import parse_instant
 
 #: Stands behind a text of which a part was left out.
 SHORTENED = "… (shortened)"
-
-_NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Cn"}
-
-
-def shown(text: str) -> str:
-    r"""Return a text as one line in which nothing is invisible or turns the direction of writing.
-
-    Devices send any character: blank space of every kind becomes one space, and controls, surrogates,
-    unassigned and direction marks become U+FFFD.
-
-    >>> shown("a\n b"), ascii(shown("x\x1b[31m"))
-    ('a b', "'x\\ufffd[31m'")
-    """
-    spaced = " ".join(text.split())
-    return "".join("\N{REPLACEMENT CHARACTER}" if _hidden(one) else one for one in spaced)
-
-
-def _hidden(character: str) -> bool:
-    return unicodedata.category(character) in _NOT_SHOWN
 
 
 def cut(text: str, most: int) -> str:

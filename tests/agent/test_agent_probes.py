@@ -98,6 +98,7 @@ async def test_what_is_no_command_is_logged_and_not_answered(payload):
     assert [line["event"] for line in logs] == ["command_refused"]
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300) | st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(

@@ -9,7 +9,11 @@ import uvicorn
 from browser.site import Site, open_site
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from gateway.access.access import Access, OpenDoor
+from gateway.access.settings import AccessTable
+from gateway.api.accessing import AccessDesk
 from gateway.console.mount import mount_console
+from gateway.ledger.people import SqlPeople
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -21,8 +25,9 @@ ARGUMENTS = [
 class Served:
     """The application with its console, served by uvicorn on a thread of this process."""
 
-    def __init__(self, site: Site) -> None:
-        app = site.app()
+    def __init__(self, site: Site, access: AccessDesk) -> None:
+        app = site.app(access=access)
+        self.access = access
         mount_console(app)
         self.site = site
         self._server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
@@ -49,8 +54,13 @@ def served(tmp_path_factory) -> Iterator[Served]:
     """One console for all tests of a worker: its framework is one a process."""
     logging.getLogger("nicegui").setLevel(logging.WARNING)
     with ExitStack() as stack:
-        site = open_site(tmp_path_factory.mktemp("console"), stack)
-        server = Served(site)
+        folder = tmp_path_factory.mktemp("console")
+        site = open_site(folder, stack)
+        people = SqlPeople(f"sqlite:///{folder}/ledger.db")
+        stack.callback(people.close)
+        # As in a demo: whoever comes from this machine need not log in, and may.
+        access = Access(people, AccessTable(), events=site.events, door=OpenDoor(always=True))
+        server = Served(site, AccessDesk(access))
         stack.callback(server.stop)
         yield server
 

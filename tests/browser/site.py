@@ -3,17 +3,20 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from browser.console_courses import NOW
 from browser.console_seed import sown
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
+from diagnostics.orders.registry import Registry
 from gateway.api.app import create_app
 from gateway.api.feed import Feed
 from gateway.clock import ManualClock
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
+from gateway.ledger.outbox import SqlOutbox
 from gateway.ledger.store import SqlLedger
 from gateway.ports import History, Ledger
 from rules.symbols import Symbols
@@ -48,13 +51,15 @@ class Site:
 
     ledger: Ledger
     history: History
+    outbox: SqlOutbox
     symbols: Symbols = field(default_factory=Symbols)
     health: ToldHealth = field(default_factory=ToldHealth)
     events: Events = field(default_factory=Events)
     feed: Feed = field(default_factory=Feed)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    registry: Registry = field(default_factory=Registry)
 
-    def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None) -> FastAPI:
+    def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None, **more: Any) -> FastAPI:
         return create_app(
             ledger=self.ledger,
             history=self.history,
@@ -63,8 +68,11 @@ class Site:
             pipeline_rules=ShippedRules(),
             changes=self.feed,
             clock=self.clock,
+            registry=self.registry,
+            outbox=self.outbox,
             listen_host=listen_host,
             console_url=console_url,
+            **more,
         )
 
     def client(self, app: FastAPI | None = None) -> AsyncClient:
@@ -78,7 +86,10 @@ def open_site(folder: Path, stack: ExitStack, *, seeded: bool = True) -> Site:
     stack.callback(ledger.close)
     history = DuckDbHistory(folder / "history.duckdb")
     stack.callback(history.close)
-    site = Site(ledger, history)
+    outbox = SqlOutbox(f"sqlite:///{folder}/ledger.db")
+    stack.callback(outbox.close)
+    site = Site(ledger, history, outbox)
     if seeded:
+        outbox.share_out({"crm": "*"})  # which is owed what happens from now on
         site.symbols = sown(ledger, history)
     return site

@@ -56,20 +56,18 @@ def test_the_list_shows_open_cases_and_why_there_is_no_order(served, page):
     expect(page.locator("tr", has_text="fridge-031")).to_contain_text("SO-9C41QD")
     expect(page.locator("tr", has_text="pc-052")).to_have_count(0)  # refuted: not open
     age = page.locator("tr", has_text="srv-014").locator("fw-time")
-    expect(age).to_have_text("7 h ago")
+    expect(age).to_have_text("7 hr ago")
     expect(age).to_have_attribute("title", "2026-03-12 02:30:00 UTC")
 
 
 def test_a_new_case_appears_by_itself_and_nothing_else_is_drawn_anew(served, page):
     opened(page, "/cases")
     page.evaluate("document.querySelector('tr[data-key=\"case-srv-014-disk-media_wear\"]').kept = true")
-    page.locator("tr", has_text="srv-014").locator("a.row-link").focus()
     tell_case(served, "pc-031")
     row = page.locator("tr", has_text="pc-031")
     expect(row).to_contain_text("The fan has stopped")
     expect(row).to_have_class(re.compile("fresh"))
     assert page.evaluate("document.querySelector('tr[data-key=\"case-srv-014-disk-media_wear\"]').kept")
-    assert page.evaluate("document.activeElement.textContent") == "The disk is wearing out"
 
 
 def test_filters_narrow_the_list_in_place_and_stand_in_the_address(served, page):
@@ -202,7 +200,7 @@ def test_an_order_leads_to_its_papers(served, page):
 def test_a_deadline_that_has_passed_is_marked(served, page):
     opened(page, "/orders/SO-7F3K2A")
     overdue = page.locator("section", has_text="Until when").locator("fw-time[overdue]")
-    expect(overdue).to_have_text(["2 h ago"])
+    expect(overdue).to_have_text(["2 hr ago"])
 
 
 def test_a_device_chart_gets_a_new_point_by_itself(served, page):
@@ -300,7 +298,8 @@ def test_a_gateway_that_is_not_ready_says_why(served, page):
 def test_the_theme_follows_the_system_and_can_be_turned(served, page):
     opened(page, "/cases")
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    page.get_by_role("button", name="Light or dark").click()
+    page.locator("button.account").click()
+    page.get_by_role("button", name="Dark").click()
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert dark != light
     opened(page, "/orders")

@@ -179,6 +179,7 @@ async def test_an_order_is_exactly_the_document_of_the_contract(api, site):
     listed = (await api("/orders", device=str(FRIDGE)))["items"]
     order = await api(f"/orders/{listed[0]['order_id']}")
     assert listed[0] == site.ledger.order(listed[0]["order_id"]).document()
+    assert "customer.contact" in order.pop("fillable")
     assert order == listed[0] | {"changes": []}
     assert order["device"]["class"] == "appliance"
     assert order["logistics"]["outbound"]["from"] == "Hamburg"

@@ -24,9 +24,9 @@ OWNERS = (
     "ben,Ben Vogt,ben@example.org,de,Europe/Berlin\n"
 )
 SITES = (
-    "site,address,country,postal_code,time_zone\n"
-    'h1,"Lindenweg 3, 34117 Kassel",DE,34117,Europe/Berlin\n'
-    'h2,"Am Markt 1, 34117 Kassel",DE,34117,Europe/Berlin\n'
+    "site,address,country,region,postal_code,time_zone\n"
+    'h1,"Lindenweg 3, 34117 Kassel",DE,DE-HE,34117,Europe/Berlin\n'
+    'h2,"Am Markt 1, 34117 Kassel",DE,,34117,Europe/Berlin\n'
 )
 DEVICES = (
     "tenant,class,device,model,serial,firmware,parent,owner,site,bought\n"

@@ -51,6 +51,7 @@ def loaded(tmp_path, text):
             "url: expected a public address, or allow_private",
         ),
         (SIGNED.replace("crm.example.com", "[::1]"), 4, "url: expected a public address, or allow_private"),
+        (f'{SIGNED}poll = "5s"\n', 6, "poll: not a key of kind 'webhook'"),
         (MAIL, 1, "sender: expected with kind 'email', but it is not there"),
         (f'{MAIL}sender = "x"\nto = ["a@b.de"]\n', 5, "sender: expected a mailbox such as"),
         (f'{MAIL}sender = "x@b.de"\nto = ["a@b.de, c@d.de"]\n', 6, "to: expected a mailbox such as"),
@@ -71,7 +72,7 @@ def test_secrets_come_from_files_several_at_a_time(tmp_path):
     (tmp_path / "new").write_text(f"{SECRET}\n{other}\n")
     text = f'{WEBHOOK}secret_file = "{tmp_path}/new"\n'
     (target,) = load_targets(loaded(tmp_path, text))
-    assert target.secrets == (SECRET, other)
+    assert target.credentials.secrets == (SECRET, other)
     assert SECRET not in repr(target)
     (tmp_path / "new").write_text("hunter2\n")
     with pytest.raises(
@@ -81,6 +82,15 @@ def test_secrets_come_from_files_several_at_a_time(tmp_path):
     assert "hunter2" not in str(refused.value)
     (tmp_path / "new").unlink()
     with pytest.raises(UserError, match=r"forewarn.toml:5: dispatch.0.secret_file: No such file"):
+        load_targets(loaded(tmp_path, text))
+
+
+def test_certificates_that_cannot_be_used_are_pointed_at(tmp_path):
+    text = f'{SIGNED}ca_file = "{tmp_path}/ca.pem"\n'
+    with pytest.raises(UserError, match=r"forewarn.toml:6: dispatch.0.ca_file: No such file"):
+        load_targets(loaded(tmp_path, text))
+    (tmp_path / "ca.pem").write_text("no certificate\n")
+    with pytest.raises(UserError, match=r"forewarn.toml:6: dispatch.0.ca_file: expected certificates in PEM"):
         load_targets(loaded(tmp_path, text))
 
 

@@ -1,5 +1,6 @@
 """What the ledger does when the machine does not play along: locks, full disks, kills, foreign files."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -311,6 +312,57 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailableError, match=r"Not a directory|File exists"):
         SqlLedger(url_of(tmp_path / "file" / "ledger.db"))
+
+
+def test_cases_of_an_older_version_are_found_by_what_is_new(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    case = {
+        "case_id": "C-1",
+        "tenant": "acme",
+        "device_class": "pc",
+        "device": "Pc-1",
+        "component": "",
+        "fault": "disk.media_wear",
+        "title": "Worn",
+        "rule": "wear",
+        "severity": "critical",
+        "state": "confirmed",
+        "onset": 1,
+        "updated": 2,
+        "reason": "confirmed",
+        "order_id": "SO-1",
+        "acknowledged_by": "anna",
+    }
+    columns = (
+        "case_id",
+        "tenant",
+        "device_class",
+        "device",
+        "state",
+        "severity",
+        "onset",
+        "updated",
+        "order_id",
+    )
+    names = ", ".join((*columns, "document"))
+    values = ", ".join(f":{name}" for name in (*columns, "document"))
+    with engine.begin() as connection:
+        command.upgrade(opening._migrations(connection), "0004")
+        for number in range(1_001):
+            document = case if number == 0 else case | {"case_id": f"C-1-{number}", "severity": "minor"}
+            row = {name: document[name] for name in columns} | {"document": json.dumps(document)}
+            connection.execute(sa.text(f"INSERT INTO cases ({names}) VALUES ({values})"), row)
+        facts = {"t": "acme", "c": "pc", "d": "Pc-1", "f": json.dumps({"model": "M-1"})}
+        connection.execute(sa.text("INSERT INTO devices VALUES (:t, :c, :d, :f, NULL, 1)"), facts)
+    engine.dispose()
+    ledger = SqlLedger(f"sqlite:///{path}")
+    first, *_ = ledger.cases(
+        order="urgency", state="open", model="M-1", acknowledged=True, find="PC-1 worn"
+    ).items
+    assert (first.case_id, first.model) == ("C-1", "M-1")
+    assert ledger.count_cases(state="open").severity == {"minor": 1_000, "critical": 1}
+    ledger.close()
 
 
 def test_a_quarantine_of_the_first_version_says_what_was_kept_whole(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What happened to an order is kept once, brings it to where it leads, and is owed to other systems."""
 
+from itertools import pairwise
+
 import pytest
 import sqlalchemy as sa
 from story import Story, ruleset
@@ -65,6 +67,23 @@ def test_changes_are_kept_once_and_in_order(tmp_path, ledger, orders):
     assert ledger.order_changes(first.order_id) == steps
     assert ledger.order(first.order_id).state == "closed"
     assert owed(tmp_path) == ["opened", "updated", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("door", "told"),
+    [
+        (["resolved", "closed"], ["closed", "updated"]),
+        (["resolved", "inProgress", "resolved", "closed"], ["closed", "opened", "closed", "updated"]),
+        (["closed", "submitted", "cancelled"], ["closed", "opened", "closed"]),
+        (["held", "inProgress"], ["updated", "updated"]),
+    ],
+)
+def test_other_systems_hear_opened_and_closed_in_turn(tmp_path, ledger, orders, door, told):
+    first = orders[0]
+    ledger.commit(LedgerWrite(orders=[first]))
+    for number, (before, after) in enumerate(pairwise(["submitted", *door]), start=1):
+        ledger.commit(LedgerWrite(changes=[change(first, number, before, after)]))
+    assert owed(tmp_path) == ["opened", *told]
 
 
 def test_an_order_that_ends_makes_room_for_the_next_within_one_write(ledger, orders):

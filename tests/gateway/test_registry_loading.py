@@ -3,6 +3,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from registry_files import GOOD
 
 from diagnostics.orders.calendars import parse_hours
 from diagnostics.orders.registry import (
@@ -15,6 +16,7 @@ from diagnostics.orders.registry import (
     ServiceLevel,
     SiteEntry,
     Stock,
+    Tenant,
 )
 from gateway.errors import UserError
 from gateway.registry import TABLES, load_registry
@@ -23,39 +25,6 @@ from rules.times import DAY_MS, HOUR_MS
 
 OFFICE = parse_hours("Mon-Fri 08:00-17:00")
 WASHER = DeviceId("acme", "appliance", "wm-7")
-
-GOOD = {
-    "owners.csv": "owner,name,contact,language,time_zone\n"
-    "anna,Anna Weber,anna@example.org,de,Europe/Berlin\n",
-    "sites.csv": "site,address,country,postal_code,time_zone\n"
-    'h1,"Lindenweg 3, 34117 Kassel",DE,34117,Europe/Berlin\n',
-    "devices.csv": (
-        "tenant,class,device,model,serial,firmware,parent,owner,site,bought\n"
-        "acme,appliance,wm-7,W900,W-55,1.4,,anna,h1,2024-06-01\n"
-        "acme,server,srv-1,,,,,,,\n"
-    ),
-    "warranties.csv": (
-        "tenant,kind,class,device,model,starts,ends,months,coverage,contract,excludes\n"
-        "acme,warranty,,,W9*,,,24,Parts and labour,,battery.worn; washer.unbalance\n"
-        "acme,contract,server,srv-1,,2024-05-01,2027-04-30,,On site,SV-1,\n"
-    ),
-    "parts.csv": (
-        "part,title,kind,models,tenant,price,currency,tariff_number,origin_country,return_required,"
-        "weight_kg,superseded_by\n"
-        "P-1,Drain pump,drain_pump,W900;W91?,acme,32.50,EUR,8413.70,IT,no,0.62,\n"
-    ),
-    "stock.csv": "warehouse,country,part,quantity\nWH-Kassel,DE,P-1,3\n",
-    "repairers.csv": (
-        "repairer,name,countries,channels,skills,tenants,country,address,currency,labour_rate,"
-        "travel_fee,shipping_fee,postal_areas,classes,hours,time_zone\n"
-        "R1,Vogt,DE;AT,on_site,appliance;refrigeration,acme,DE,Gartenstraße 9,EUR,66,45.5,,"
-        "DE:34*;AT:*,appliance,Mon-Fri 08:00-17:00,Europe/Berlin\n"
-    ),
-    "service_levels.csv": (
-        "tenant,country,severity,respond,resolve,hours,holidays\n"
-        "acme,DE,major,4h,2d,Mon-Fri 08:00-17:00,worked\n"
-    ),
-}
 
 
 def folder_of(tmp_path: Path, **changes: str) -> Path:
@@ -85,7 +54,7 @@ def test_every_cell_arrives(tmp_path: Path) -> None:
             server: DeviceEntry(server),
         },
         owners={"anna": Owner("anna", "Anna Weber", "anna@example.org", "de", "Europe/Berlin")},
-        sites={"h1": SiteEntry("h1", "Lindenweg 3, 34117 Kassel", "DE", "Europe/Berlin", "34117")},
+        sites={"h1": SiteEntry("h1", "Lindenweg 3, 34117 Kassel", "DE", "Europe/Berlin", "34117", "DE-HE")},
         coverages=[
             Coverage(
                 "warranty",
@@ -94,6 +63,12 @@ def test_every_cell_arrives(tmp_path: Path) -> None:
                 months=24,
                 text="Parts and labour",
                 excludes=("battery.worn", "washer.unbalance"),
+                faults=("washer.*",),
+                part_kinds=("drain_pump",),
+                covers=("parts", "labour"),
+                countries=("DE", "AT"),
+                channels=("on_site",),
+                term="base",
             ),
             Coverage(
                 "contract",
@@ -103,6 +78,15 @@ def test_every_cell_arrives(tmp_path: Path) -> None:
                 ends=date(2027, 4, 30),
                 text="On site",
                 contract="SV-1",
+            ),
+            Coverage(
+                "extension",
+                "acme",
+                model="W9*",
+                months=12,
+                text="One year more",
+                contract="EXT-1",
+                extends="base",
             ),
         ],
         parts={
@@ -139,9 +123,13 @@ def test_every_cell_arrives(tmp_path: Path) -> None:
                 ("appliance",),
                 OFFICE,
                 "Europe/Berlin",
+                "DE-HE",
+                12,
+                4,
             )
         ],
         service_levels=[ServiceLevel(4 * HOUR_MS, 2 * DAY_MS, "acme", "DE", "major", OFFICE, holidays=False)],
+        tenants={"acme": Tenant("acme", "ACME Hausgeräte")},
     )
 
 
@@ -414,7 +402,7 @@ def test_a_file_of_another_name_is_a_slip_of_the_pen(tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
     (folder / "device.csv").write_text("x\n", encoding="utf-8")
     with pytest.raises(
-        UserError, match=r"device\.csv:1: file: expected one of owners\.csv, .*got 'device\.csv'"
+        UserError, match=r"device\.csv:1: file: expected one of tenants\.csv, .*got 'device\.csv'"
     ):
         load_registry(folder)
 
@@ -435,6 +423,40 @@ def test_a_file_that_is_a_folder_is_told(tmp_path: Path) -> None:
 
 
 NEW_PROBLEMS = {
+    "region of another country": (
+        {"sites": "site,country,region\nh1,AT,DE-BY\n"},
+        "sites.csv:2: region: expected a region of the country, which stands beside it, got 'DE-BY'",
+    ),
+    "region without a country": (
+        {"sites": "site,region\nh1,BY\n"},
+        "sites.csv:2: region: expected a region by ISO 3166-2 such as DE-BY, got 'BY'",
+    ),
+    "region of data": (
+        {"tenants": "tenant,region\nacme,Europe West\n"},
+        "tenants.csv:2: region: expected a region of data such as eu, got 'Europe West'",
+    ),
+    "person in a file": (
+        {"tenants": "tenant,region\nacme,eu\n"},
+        "owners.csv:2: owner: expected it imported, since its tenant keeps personal data in a region, "
+        "got 'anna' in a file",
+    ),
+    "what is covered": (
+        {"warranties": "tenant,kind,model,months,covers\nacme,warranty,W9*,24,labor\n"},
+        "warranties.csv:2: covers: expected any of parts, labour, transport, several separated by ;, "
+        "got 'labor'",
+    ),
+    "extension without end": (
+        {"warranties": "tenant,kind,model\nacme,extension,R*\n"},
+        "warranties.csv:2: ends: expected an end or months, an extension has one, got ''",
+    ),
+    "extension of nothing": (
+        {"warranties": "tenant,kind,model,months,extends\nacme,extension,R*,12,base\n"},
+        "warranties.csv:2: extends: expected the term of another row, got 'base'",
+    ),
+    "a warranty that extends": (
+        {"warranties": "tenant,kind,model,months,extends\nacme,warranty,R*,12,base\n"},
+        "warranties.csv:2: extends: expected nothing, only an extension prolongs something, got 'base'",
+    ),
     "postal code": (
         {"sites": "site,postal_code\nh1,#1\n"},
         "sites.csv:2: postal_code: expected a postal code of letters and digits, got '#1'",

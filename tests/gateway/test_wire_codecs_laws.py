@@ -175,6 +175,7 @@ def test_unknown_options_are_named(codec):
         CODECS[codec](SignalMap(), {"no_such_option": 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
 def test_through_the_decoder_nothing_is_raised(profile):
     codec = PROFILES[profile].codec

@@ -75,12 +75,14 @@ documents = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(topics, documents, st.booleans())
 def test_any_document_on_any_topic_gives_readings_or_a_reason(topic, document, retained):
     payload = json.dumps(document).encode()
     check(decoder().decode([Packet(topic, payload, ARRIVAL, retained)]))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(own_topics, documents), max_size=6))
 def test_a_batch_says_what_its_packets_say_one_by_one(packets):
     packets = [Packet(topic, json.dumps(document).encode(), ARRIVAL) for topic, document in packets]

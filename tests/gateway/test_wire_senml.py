@@ -193,6 +193,7 @@ contents = (
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(labels, contents, max_size=6), max_size=4), st.binary(max_size=3))
 def test_any_records_give_readings_or_reasons(records, more):
     payload = cbor2.dumps(records)

@@ -88,6 +88,7 @@ def test_a_name_of_megabytes_costs_no_pattern_and_no_memory():
     assert signals._key.cache_info().currsize == 0
 
 
+@pytest.mark.slow
 @given(st.text(max_size=500), st.text(max_size=500))
 def test_any_name_gives_a_key(name, component):
     signals = SignalMap({"a*": "x.{1}", "b**": "{1}@{1}", "*": "{1}"})

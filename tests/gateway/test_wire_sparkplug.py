@@ -325,6 +325,7 @@ messages = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(messages, max_size=6), st.data())
 def test_any_metrics_in_any_order_give_readings_or_reasons(said, data):
     symbols = Symbols()

@@ -161,6 +161,7 @@ def outcome(read, *given):
         return finding
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.lists(pieces, max_size=25).map(" ".join), st.text(max_size=20))
 def test_any_text_is_a_template_or_a_reason(source, payload):
@@ -168,6 +169,7 @@ def test_any_text_is_a_template_or_a_reason(source, payload):
     assert found is None or isinstance(found, str) or str(found)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.lists(pieces, max_size=12).map(lambda parts: f"{{{{ {' '.join(parts)} }}}}"), st.text(max_size=20))
 def test_any_expression_is_a_template_or_a_reason(source, payload):

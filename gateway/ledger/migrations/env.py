@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from gateway.ledger.tables import metadata
+from gateway.ledger import access_tables
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=access_tables.accounts.metadata,
     version_table=context.config.attributes["version_table"],
 )
 with context.begin_transaction():

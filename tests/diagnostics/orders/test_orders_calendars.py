@@ -122,6 +122,7 @@ def answered(
         faults=FAULTS,
         tenant=tenant,
         country=country,
+        region=None,
         zone=zone,
         severity=severity,
         urgency="U2",
@@ -162,3 +163,30 @@ def test_what_the_level_needs_and_is_not_known_is_missing() -> None:
     by, gaps, _ = answered("acme", None)
     assert by is None
     assert set(gaps) == {"the country of the site is not known, and service levels differ by country"}
+
+
+@pytest.mark.parametrize(
+    ("region", "resolve_by", "said"),
+    [
+        (None, "2026-06-04T12:00:00Z", "without public holidays of DE"),
+        ("DE-HE", "2026-06-05T12:00:00Z", "without public holidays of DE-HE"),
+        ("DE-BE", "2026-06-04T12:00:00Z", "without public holidays of DE-BE"),
+        ("DE-XX", "2026-06-04T12:00:00Z", "without public holidays of DE; no others of DE-XX are known"),
+    ],
+)
+def test_a_regions_own_holidays_are_off(region: str | None, resolve_by: str, said: str) -> None:
+    gaps = Gaps()
+    found = due(  # Corpus Christi, 4 June 2026, is off in Hesse and not in Berlin
+        registry=Registry(service_levels=(ServiceLevel(HOUR_MS, DAY_MS, hours=OFFICE),)),
+        faults=FAULTS,
+        tenant="acme",
+        country="DE",
+        region=region,
+        zone="Europe/Berlin",
+        severity="major",
+        urgency="U2",
+        opened_at=parse_instant("2026-06-03T12:00:00Z"),
+        gaps=gaps,
+    )
+    assert found.resolve_by == resolve_by
+    assert gaps.choices()[0].why.endswith(said)

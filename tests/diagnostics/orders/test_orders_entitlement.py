@@ -3,10 +3,11 @@ from datetime import date
 import pytest
 from orders_world import WASHER, world
 
-from diagnostics.orders.entitlement import entitle, months_later
+from diagnostics.orders.entitlement import entitle
 from diagnostics.orders.gaps import Gaps
 from diagnostics.orders.model import Entitlement
 from diagnostics.orders.registry import Coverage, DeviceEntry
+from diagnostics.orders.terms import months_later
 from rules.times import MAX_INSTANT_MS, parse_instant
 
 MAKERS = Coverage("warranty", "acme", model="W9*", months=24, text="Maker's warranty")
@@ -31,16 +32,23 @@ def entitled(
 ) -> tuple[Entitlement, str | None, dict[str, str]]:
     gaps = Gaps()
     devices = {WASHER: DeviceEntry(WASHER, bought=bought)} if registered else {}
-    entitlement, payer = entitle(
+    found = entitle(
         registry=world(devices=devices, coverages=coverages),
         device=WASHER,
         model="W900",
         fault=fault,
+        kinds=["motor"],
         opened_at=parse_instant(at),
         zone=zone,
+        country="DE",
         gaps=gaps,
     )
-    return entitlement, payer, {gap.field: gap.why for gap in gaps.entries()}
+    payers = {one.payer for one in found.decided}
+    return (
+        found.section,
+        payers.pop() if len(payers) == 1 else "several",
+        {gap.field: gap.why for gap in gaps.entries()},
+    )
 
 
 def test_a_makers_warranty_counts_from_the_purchase() -> None:
@@ -178,13 +186,15 @@ def test_months_are_calendar_months(day: date, months: int, later: date) -> None
 @pytest.mark.parametrize("instant", [0, MAX_INSTANT_MS])
 def test_the_ends_of_time_have_an_answer(zone: str | None, instant: int) -> None:
     gaps = Gaps()
-    entitlement, _ = entitle(
+    found = entitle(
         registry=world(),
         device=WASHER,
         model="W900",
         fault="washer.motor",
+        kinds=None,
         opened_at=instant,
         zone=zone,
+        country=None,
         gaps=gaps,
     )
-    assert entitlement.status in ("unknown", "out_of_warranty")
+    assert found.section.status in ("unknown", "out_of_warranty")

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -6,14 +7,16 @@ from orders_world import OPENED_AT, SERVER, WASHER, world
 
 from diagnostics.orders.borders import customs_border
 from diagnostics.orders.calendars import parse_hours
+from diagnostics.orders.entitlement import Decided, Entitled
 from diagnostics.orders.estimate import estimate
 from diagnostics.orders.gaps import Gaps
 from diagnostics.orders.logistics import Place, route
-from diagnostics.orders.model import Customs, OrderDevice
+from diagnostics.orders.model import Customs, Entitlement, OrderDevice
 from diagnostics.orders.provider import Assignment, Work, assign
 from diagnostics.orders.registry import Part, Registry, Repairer, SiteEntry, Stock
 from diagnostics.orders.subject import Subject
 from diagnostics.orders.supply import Need, Supply, supply
+from diagnostics.orders.terms import claims_of
 from rules.times import HOUR_MS
 
 BERLIN = Place("Lindenweg 3, DE", "DE", "")
@@ -419,7 +422,7 @@ def costs(
     gaps = Gaps()
     needs = [Need(part.kind, 2) for part in parts]
     found = supplied(parts, [], *needs)[0] if needs else Supply((), complete=True)
-    figures = estimate(supply=found, assignment=assignment, minutes=minutes, payer="brand", gaps=gaps)
+    figures = estimate(supply=found, assignment=assignment, minutes=minutes, entitled=BY_BRAND, gaps=gaps)
     assert figures.payer == "brand"
     return (figures.currency, figures.parts, figures.labour, figures.transport), {
         gap.field: gap.why for gap in gaps.entries()
@@ -427,6 +430,14 @@ def costs(
 
 
 ON_SITE = Assignment("on_site", repairer())
+BY_BRAND = Entitled(
+    Entitlement(status="in_warranty", coverage="W", ends=None, contract=None),
+    tuple(Decided(claim, "brand") for claim in claims_of(None)),
+    (),
+    date(2026, 1, 1),
+    "DE",
+    "washer.not_draining",
+)
 
 
 def test_parts_labour_and_the_visit_are_priced() -> None:

@@ -1,0 +1,146 @@
+"""What the registry knows of a device: owner, site, coverage, and what stands beside it. Calls may block."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from diagnostics.orders.registry import Coverage, DeviceEntry, Owner, Registry, SiteEntry
+from diagnostics.orders.terms import months_later
+from gateway.access.principal import Principal, Role
+from gateway.api.masking import mask
+from gateway.registry_database import Layered, Lookup, RegistryDatabase
+from rules.symbols import DeviceId
+
+_AT_SITE = "SELECT tenant, class, device FROM devices WHERE site = ? AND tenant = ? ORDER BY 1, 2, 3 LIMIT ?"
+_PARTS_OF = (
+    "SELECT tenant, class, device FROM devices WHERE tenant = ? AND parent = ? ORDER BY 1, 2, 3 LIMIT ?"
+)
+_BY_SITE = "SELECT tenant, site, count(*) FROM devices WHERE site IS NOT NULL GROUP BY tenant, site"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A coverage of a device; `ends` is its last day, None where it has none or no purchase is known."""
+
+    coverage: Coverage
+    ends: date | None
+    runs: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A device as the registry has it; owner and address as who asks may see them."""
+
+    device: DeviceEntry
+    owner: Owner | None
+    site: SiteEntry | None
+    terms: tuple[Term, ...]
+
+
+class Installed:
+    """Reads the registry for somebody: personal data is masked where they are a viewer."""
+
+    def __init__(self, registry: Registry, caller: Principal | None) -> None:
+        self._registry, self._caller = registry, caller
+
+    def knows(self, device: DeviceId) -> bool:
+        """Whether a device stands in the registry and its tenant is the caller's."""
+        return self._sees(device.tenant) and device in self._registry.devices
+
+    def entry(self, device: DeviceId, model: str | None, today: date) -> Entry | None:
+        """Return what is known of a device, None where nothing is.
+
+        Args:
+            device: which.
+            model: as it says of itself; None takes the registry's.
+            today: on which a coverage runs or does not.
+        """
+        entry = self._registry.devices.get(device) if self._sees(device.tenant) else None
+        if entry is None:
+            return None
+        owner = self._registry.owners.get(entry.owner) if entry.owner else None
+        site = self._registry.sites.get(entry.site) if entry.site else None
+        terms = [
+            _term(coverage, entry, today)
+            for coverage in self._registry.coverages_of(device, model or entry.model)
+        ]
+        if self._caller is not None and not self._caller.may(Role.ENGINEER, device.tenant):
+            owner, site = owner and _masked_owner(owner), site and _masked_site(site)
+        return Entry(entry, owner, site, tuple(terms))
+
+    def at_site(self, site: str, tenant: str, limit: int) -> list[DeviceId]:
+        """Return devices of a tenant at a site, by name."""
+        return self._found(
+            [d.id for d in self._files() if d.site == site and d.id.tenant == tenant],
+            (_AT_SITE, (site, tenant, str(limit))),
+            limit,
+        )
+
+    def parts_of(self, device: DeviceId, limit: int) -> list[DeviceId]:
+        """Return the devices that have this one as their parent, by name."""
+        return self._found(
+            [d.id for d in self._files() if d.parent == device.device and d.id.tenant == device.tenant],
+            (_PARTS_OF, (device.tenant, device.device, str(limit))),
+            limit,
+        )
+
+    def _sees(self, tenant: str) -> bool:
+        return self._caller is None or self._caller.may(Role.VIEWER, tenant)
+
+    def _files(self) -> list[DeviceEntry]:
+        devices = self._registry.devices
+        return list((devices.first if isinstance(devices, Layered) else devices).values())
+
+    def _found(
+        self, in_files: list[DeviceId], query: tuple[str, tuple[str, ...]], limit: int
+    ) -> list[DeviceId]:
+        database = database_of(self._registry)
+        stored = [] if database is None else [DeviceId(*row) for row in database.all(*query)]
+        return sorted({*in_files, *stored})[:limit]
+
+
+def database_of(registry: Registry) -> RegistryDatabase | None:
+    """Return what was imported, None where nothing was."""
+    devices = registry.devices
+    behind = devices.second if isinstance(devices, Layered) else devices
+    return behind.database if isinstance(behind, Lookup) else None
+
+
+def devices_by_site(registry: Registry) -> Counter[tuple[str, str]]:
+    """Count the registry's devices by tenant and site."""
+    devices = registry.devices
+    files = devices.first if isinstance(devices, Layered) else devices
+    counts: Counter[tuple[str, str]] = Counter()
+    database = database_of(registry)
+    if database is not None:
+        counts.update({(tenant, site): int(number) for tenant, site, number in database.all(_BY_SITE)})
+    for entry in files.values():
+        stored = database.devices.get(entry.id) if database is not None else None
+        if stored is not None and stored.site is not None:
+            counts[stored.id.tenant, stored.site] -= 1  # the files go before what was imported
+        if entry.site is not None:
+            counts[entry.id.tenant, entry.site] += 1
+    return +counts
+
+
+def _masked_owner(owner: Owner) -> Owner:
+    name, contact = (text and mask(text) for text in (owner.name, owner.contact))
+    return replace(owner, name=name, contact=contact)
+
+
+def _masked_site(site: SiteEntry) -> SiteEntry:
+    return replace(site, address=site.address and mask(site.address), postal_code=None)
+
+
+def _term(coverage: Coverage, device: DeviceEntry, today: date) -> Term:
+    """Return a coverage with its last day, as `diagnostics.orders.entitlement` counts it."""
+    starts = coverage.starts or device.bought
+    if coverage.ends is not None or coverage.months is None:
+        ends = coverage.ends
+    elif coverage.starts is not None:
+        ends = months_later(coverage.starts, coverage.months) - timedelta(days=1)
+    elif device.bought is not None:
+        ends = months_later(device.bought, coverage.months)
+    else:
+        return Term(coverage, None, None)  # it counts from a purchase that nobody knows
+    return Term(coverage, ends, (starts is None or starts <= today) and (ends is None or today <= ends))
