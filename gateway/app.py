@@ -12,29 +12,17 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI
 
-from diagnostics.instruction import Instruction, RefusedError
-from gateway.answering import Answering
-from gateway.api.accessing import AccessDesk
-from gateway.api.answers import AnswerDesk
 from gateway.api.app import create_app, create_waiting_app, use_catalogue
 from gateway.api.feed import Feed
-from gateway.api.views import Word
-from gateway.backtest.jobs import Backtests
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock
 from gateway.config import Config
 from gateway.console.mount import mount_console
-from gateway.dispatch.dispatcher import Dispatcher
-from gateway.dispatch.readback import TicketReader
-from gateway.dispatch.targets import Target
+from gateway.desks import Desks, dispatching, open_desks
 from gateway.errors import StoreUnavailableError, UserError
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
 from gateway.http import HttpServer
-from gateway.ledger.answers import SqlAnswers
-from gateway.ledger.outbox import SqlOutbox
-from gateway.ledger.people import SqlPeople
 from gateway.ledger.store import SqlLedger
-from gateway.letting_in import open_access
 from gateway.loading import (
     Knowledge,
     build_decoder,
@@ -55,7 +43,7 @@ from gateway.service import FIRST_ATTEMPT, Parts, Service
 from gateway.starting import Door, Starting
 from gateway.wire.ingest import offers
 from gateway.wire.topics import Leaf, commands, subscriptions
-from rules.symbols import DeviceId, Symbols
+from rules.symbols import Symbols
 from rules.times import SECOND_MS, parse_duration
 
 T = TypeVar("T")
@@ -123,26 +111,19 @@ async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -
         address = BrokerAddress.of(
             broker_url, username=config.broker.username, password=config.broker_password()
         )
-        history = await _open(lambda: DuckDbHistory(config.history_path), "history", events, starting)
+        history = await _open(events, starting, lambda: DuckDbHistory(config.history_path), "history")
         stack.callback(history.close)
         ledger = await _open(
+            events,
+            starting,
             lambda: SqlLedger(
                 f"sqlite:///{config.ledger_path}",
                 quarantine_limit=config.intake.quarantine_limit,
                 on_dropped=events.quarantine_dropped,
             ),
             "ledger",
-            events,
-            starting,
         )
         stack.callback(ledger.close)
-        people = await _open(lambda: SqlPeople(f"sqlite:///{config.ledger_path}"), "ledger", events, starting)
-        stack.callback(people.close)
-        access = await open_access(config, people, events, demo=demo)
-        repeats = await _open(
-            lambda: SqlAnswers(f"sqlite:///{config.ledger_path}"), "ledger", events, starting
-        )
-        stack.callback(repeats.close)
         receiver, commander, listening = _clients(config, decoder.foreign, address, clock, events)
         parts = Parts(
             symbols=symbols,
@@ -161,66 +142,26 @@ async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -
         )
         service = Service(parts)
         listening.append(service.listening)
-        backtests = Backtests(history, ledger, config, clock)
-        stack.callback(backtests.close)
-        outbox = await _open(partial(_outbox, config, targets), "ledger", events, starting)
-        stack.callback(outbox.close)
-        answering = Answering(ledger, partial(_tell, service))
-        application = _application(
+        desks = await open_desks(
+            stack,
             config,
-            knowledge,
             parts,
             service,
-            access,
-            repeats=repeats,
-            backtests=backtests,
-            outbox=outbox,
-            answer_desk=AnswerDesk(targets, answering, events, outbox.order_of_ticket),
+            targets,
+            history=history,
+            opened=partial(_open, events, starting),
+            demo=demo,
         )
+        application = _application(config, knowledge, parts, service, desks)
         await stack.enter_async_context(application.router.lifespan_context(application))
         stack.push_async_callback(http.stop, serving)  # before what it answers from is closed
         door.open(application)
         stack.callback(parts.feed.close)
-        _announce(stack, config.data_dir, http.url, events)
-        background = [commander.run(), access.access.run(), *([broker.watch()] if broker else [])]
-        background += _dispatching(outbox, targets, answering, events)
+        _announce(stack, config.data_dir, http.url, desks.access.access.local_token, events)
+        background = [commander.run(), desks.access.access.run(), *([broker.watch()] if broker else [])]
+        background += dispatching(desks, targets, events)
         failed = await _start(stack, service, receiver, background)
         yield Gateway(broker_url, http.url, service, parts.feed, ledger, failed)
-
-
-def _outbox(config: Config, targets: list[Target]) -> SqlOutbox:
-    """Open the outbox; targets are owed what happens from now on."""
-    outbox = SqlOutbox(f"sqlite:///{config.ledger_path}")
-    outbox.share_out({target.name: target.tenant for target in targets})
-    return outbox
-
-
-def _dispatching(
-    outbox: SqlOutbox, targets: list[Target], answering: Answering, events: Events
-) -> list[Coroutine[Any, Any, None]]:
-    """Return what delivers to targets and what reads their tickets back.
-
-    Other systems live in real time, also where the gateway's own runs faster.
-    """
-    clock = SystemClock()
-    readers = [
-        TicketReader(target, outbox, answering, clock=clock, events=events).run()
-        for target in targets
-        if target.kind == "tmf621" and target.poll and not target.paused
-    ]
-    return [Dispatcher(outbox, targets, clock=clock, events=events).run(), *readers] if targets else []
-
-
-async def _tell(service: Service, device: DeviceId, instruction: Instruction) -> None:
-    """Let one instruction have its effect; return once that is kept.
-
-    Raises:
-        RefusedError: not as things stand.
-        OutsideError: the gateway is not at work.
-    """
-    (refused,) = await service.instruct([Word(device, instruction)])
-    if refused is not None:
-        raise RefusedError(refused)
 
 
 def make_folder(config: Config) -> None:
@@ -247,7 +188,7 @@ def _bound(config: Config) -> HttpServer:
         raise UserError(f"{config.place('http.listen')}: {config.http.listen}: {error.strerror}") from None
 
 
-async def _open(action: Callable[[], T], what: str, events: Events, starting: Starting) -> T:
+async def _open(events: Events, starting: Starting, action: Callable[[], T], what: str) -> T:
     """Open a store, again and again until it is there."""
     pauses, failed = Pauses(FIRST_ATTEMPT), False
     starting.waits_for = f"the {what} is being opened"
@@ -314,12 +255,7 @@ def _application(
     knowledge: Knowledge,
     parts: Parts,
     service: Service,
-    access: AccessDesk,
-    *,
-    repeats: SqlAnswers,
-    backtests: Backtests,
-    outbox: SqlOutbox,
-    answer_desk: AnswerDesk,
+    desks: Desks,
 ) -> FastAPI:
     """Return the API with the console on it."""
     packs = RulePacks(knowledge.ruleset)
@@ -331,8 +267,8 @@ def _application(
         pipeline_rules=packs,
         reloads=service,
         instructed=service,
-        answer_desk=answer_desk,
-        outbox=outbox,
+        answer_desk=desks.answers,
+        outbox=desks.outbox,
         intake=service,
         offered=offers(config.sources),
         max_payload=config.intake.max_payload,
@@ -343,30 +279,38 @@ def _application(
         catalogue=knowledge.ruleset.catalogue,
         listen_host=config.http.host,
         console_url=config.http.console_url,
-        access=access,
+        access=desks.access,
         topic_root=config.broker.topic_root,
-        tried=backtests,
-        repeats=repeats,
+        tried=desks.backtests,
+        repeats=desks.repeats,
+        registry_desk=desks.registry,
     )
     book = Rulebook(
         config,
         knowledge.ruleset,
         knowledge.faults,
         service=service,
-        backtests=backtests,
+        backtests=desks.backtests,
         events=parts.events,
     )
     app.state.rulebook = book
+    desks.on_registry.append(app.state.queries.use_registry)
     service.on_rules += [packs.use, book.use, lambda ruleset: use_catalogue(app, ruleset.catalogue)]
     mount_console(app)
     return app
 
 
-def _announce(stack: contextlib.AsyncExitStack, data_dir: Path, url: str, events: Events) -> None:
-    """Leave word in the data folder where the running gateway answers, for the command line."""
+def _announce(stack: contextlib.AsyncExitStack, data_dir: Path, url: str, token: str, events: Events) -> None:
+    """Leave word in the data folder where the running gateway answers, for the command line.
+
+    Whoever may read the stores there may read this word, and with its token what the gateway knows of them.
+    """
     path = data_dir / "gateway.json"
+    word = json.dumps({"pid": os.getpid(), "url": url, "token": token})
     try:
-        path.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(word)
     except OSError as error:
         events.log.warning("address_not_written", detail=f"{error.strerror}: {path}")
     stack.callback(path.unlink, missing_ok=True)

@@ -322,9 +322,30 @@ def _override(document: dict[str, Any], environment: "os._Environ[str] | dict[st
             if not isinstance(nested, dict):
                 raise UserError(f"environment variable {name}: {key} is not a table")
             table = nested
-        table[keys[-1]] = value.split(",") if keys == ["rules", "packs"] else value
+        table[keys[-1]] = _of_variable(name, keys, value)
         overridden[".".join(keys)] = name
     return overridden
+
+
+#: Keys whose variable holds a list, separated by commas, or a table in TOML.
+_LISTS = (["rules", "packs"], ["access", "trusted_proxies"], ["access", "oidc", "scopes"])
+_TABLES = (["access", "oidc", "grants"],)
+
+
+def _of_variable(name: str, keys: list[str], text: str) -> object:
+    """Return what a variable says of a key.
+
+    Raises:
+        UserError: it is to be a table, and is none.
+    """
+    if keys in _LISTS:
+        return text.split(",")
+    if keys in _TABLES:
+        try:
+            return tomllib.loads(f"table = {text}")["table"]
+        except tomllib.TOMLDecodeError as error:
+            raise UserError(f"environment variable {name}: expected a table in TOML: {error}") from None
+    return text
 
 
 #: What was expected, by pydantic's name for the problem, in the words of a TOML file.
@@ -343,6 +364,7 @@ _EXPECTED = {
     "greater_than_equal": "expected at least {ge}",
     "less_than_equal": "expected at most {le}",
     "literal_error": "expected {expected}",
+    "enum": "expected {expected}",
     "string_pattern_mismatch": "expected a text that matches {pattern}",
     "string_too_short": "expected a text that is not empty",
 }

@@ -164,6 +164,10 @@ class Pipeline:
         self._now = 0  # arrival of the last that was taken in
         self._lines: dict[str, bytes] = {}  # cases of the book as they are saved, by id
 
+    def use_registry(self, registry: Registry) -> None:
+        """Fill in orders from another registry from now on. On any thread."""
+        self._registry = registry
+
     def push(self, inbound: Inbound) -> Effects:
         """Take in a decoded batch."""
         readings = inbound.readings

@@ -452,6 +452,10 @@ class LedgerReads(Protocol):
         """Return one order."""
         ...
 
+    def orders_of(self, order_ids: Sequence[str]) -> list[ServiceOrder]:
+        """Return those of these orders that there are, in the same order."""
+        ...
+
     def order_changes(self, order_id: str) -> list[OrderChange]:
         """Return what happened to an order since it was opened, in the order in which it was kept."""
         ...

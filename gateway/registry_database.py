@@ -251,6 +251,32 @@ class RegistryDatabase:
         ]
         self._many("INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
+    def remove(self, table: str, key: Sequence[str], scope: str = "") -> bool:
+        """Remove one row, by the name of its CSV file; say whether there was one. Inside `writing`.
+
+        Args:
+            table: name of its CSV file.
+            key: of owner, site and device the cells that name it; of others the one text that names the row.
+            scope: of a device's warranties.
+        """
+        columns = {
+            "owners.csv": ("owner",),
+            "sites.csv": ("site",),
+            "devices.csv": ("tenant", "class", "device"),
+        }
+        if table == "owners.csv":
+            self.erase_person(key[0])
+        elif table == "sites.csv":
+            self.erase_address(key[0])
+        named = columns.get(table)
+        with self._speaking():
+            if named is None:
+                statement = "DELETE FROM rows WHERE name = ? AND scope = ? AND key = ?"
+                return self._connection.execute(statement, (table, scope, *key)).rowcount > 0
+            which = " AND ".join(f"{column} = ?" for column in named)
+            statement = f"DELETE FROM {table.removesuffix('.csv')} WHERE {which}"  # noqa: S608
+            return self._connection.execute(statement, tuple(key)).rowcount > 0
+
     def _many(self, statement: str, rows: Iterable[tuple[str | int | None, ...]]) -> None:
         with self._speaking():
             self._connection.executemany(statement, rows)

@@ -7,10 +7,10 @@ from callers import KeptTrail, Named, as_
 from httpx import ASGITransport, AsyncClient
 from story import Story, ruleset
 
-from diagnostics.instruction import RefusedError
 from gateway.ledger.answers import SqlAnswers
 from gateway.pipeline import EMPTY
 from gateway.ports import Inbound, Notice
+from gateway.registry_desk import RegistryDesk
 from gateway.rulechange import RuleChange
 
 WASHER = "acme/appliance/wm-7"
@@ -34,12 +34,17 @@ class Desk:
         self.going_on = asyncio.Event()
         self.going_on.set()
         self.trail = KeptTrail()
+        self.registry = RegistryDesk(folder / "registry", folder / "registry.db")
+        stack.callback(self.registry.close)
+        self.registry.put("owners", {"owner": "anna", "name": "Anna Weber"})
+        self.registry.put("devices", {"tenant": "acme", "class": "pc", "device": "p-1", "owner": "anna"})
         self.app = self.site.app(
             callers=Named(),
-            answers=self.answers,
+            repeats=self.answers,
             trail=self.trail,
             intake=self,
             reloads=self,
+            registry_desk=self.registry,
             listen_host="0.0.0.0",  # test clients call it by names of their own
         )
         self.app.state.instructed = self
@@ -48,15 +53,22 @@ class Desk:
         self.order = f"/api/v1/orders/{self.story.orders[-1].order_id}"
         self.case = f"/api/v1/cases/{list(self.story.cases)[-1]}"
 
-    async def instruct(self, device, instruction):
+    async def instruct(self, words):
         await self.going_on.wait()
-        self.told += 1
-        number = self.story.symbols.devices.index[device]
-        notice = Notice("instruction", 0, number, self.story.clock, instruction.model_dump(mode="json"))
-        effects = self.story.pipeline.push(Inbound(EMPTY, (notice,)))
+        self.told += len(words)
+        notices = tuple(
+            Notice(
+                "instruction",
+                0,
+                self.story.symbols.devices.intern(device),
+                self.story.clock,
+                said.model_dump(mode="json", by_alias=True),
+            )
+            for device, said in words
+        )
+        effects = self.story.pipeline.push(Inbound(EMPTY, notices))
         self.site.ledger.commit(effects.write)
-        if instruction.instruction_id in effects.refused:
-            raise RefusedError(effects.refused[instruction.instruction_id])
+        return [effects.refused.get(said.instruction_id) for _, said in words]
 
     async def ask(self, method, path, body=None, who="engineer", **headers):
         sent = as_(who) | {name.replace("_", "-"): value for name, value in headers.items()}

@@ -62,8 +62,8 @@ class AccessTable(BaseModel):
     session_max: DurationText = "7d"
     login_attempts: Annotated[int, Field(ge=1, le=1000)] = 5
     login_pause_max: DurationText = "15m"
-    ingest_rate: Annotated[float, Field(gt=0)] = 50.0
-    ingest_burst: Annotated[int, Field(ge=1)] = 500
+    ingest_rate: Annotated[float, Field(gt=0)] = 200.0
+    ingest_burst: Annotated[int, Field(ge=1)] = 2000
     audit_days: Annotated[int, Field(ge=1)] = 365
     trusted_proxies: list[Network] = []
     first_admin: str = "admin"

@@ -23,10 +23,12 @@ from gateway.api import (
     logins,
     operation,
     papers,
+    registering,
     routes,
     silencing,
 )
 from gateway.api.accessing import AccessDesk, answer_refusals
+from gateway.api.auditing import tenants_in
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.described import described
 from gateway.api.desk import Turns
@@ -41,6 +43,7 @@ from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock, SystemClock
 from gateway.events import Events
 from gateway.ports import Deliveries, History, Ledger
+from gateway.registry_desk import RegistryDesk
 from gateway.wire.ingest import Offer, offers
 from rules.signals import Catalogue, load_catalogue
 
@@ -62,6 +65,7 @@ _ROUTERS = (
     answers.router,
     deliveries.router,
     silencing.router,
+    registering.router,
     ingest.router,
     logins.router,
     accounts.router,
@@ -93,6 +97,7 @@ def create_app(
     access: AccessDesk | None = None,
     trail: Trail | None = None,
     repeats: Answers | None = None,
+    registry_desk: RegistryDesk | None = None,
     topic_root: str = "fw",
     answer_desk: answers.AnswerDesk | None = None,
     outbox: Deliveries | None = None,
@@ -123,6 +128,7 @@ def create_app(
         access: accounts and logins; None where there are none.
         trail: keeps who changed what and who looked at whose data; None keeps nothing.
         repeats: keeps what was answered under an ``Idempotency-Key``; None keeps nothing.
+        registry_desk: the registry row by row; None has none.
         topic_root: where the topics of devices begin; below it they name their tenant.
         answer_desk: takes what repairers answer; without one there are no targets that could.
         outbox: what is owed to other systems; without one nothing ever was.
@@ -146,6 +152,7 @@ def create_app(
     app.state.changes = changes
     app.state.reloads = reloads
     app.state.instructed = instructed
+    app.state.registry = registry_desk
     app.state.answers = answer_desk
     app.state.deliveries = outbox
     app.state.backtests = tried
@@ -161,6 +168,8 @@ def create_app(
     app.state.access = access
     if repeats is not None:
         app.add_middleware(Repeating, answers=repeats, clock=SystemClock(), events=events)
+    if access is not None:
+        access.access.tenant_of = tenants_in(ledger)
     app.add_middleware(Gate)
     app.add_middleware(Identify, callers=callers or (access.access if access else Loopback()))
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)

@@ -1,6 +1,7 @@
 """What requests change is written into the audit trail in one place, behind every route."""
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.requests import HTTPConnection
 
@@ -8,6 +9,7 @@ from gateway.access.access import Access
 from gateway.access.principal import ALL_TENANTS
 from gateway.access.visits import Visit, access_of, visit_of
 from gateway.errors import StoreUnavailableError
+from gateway.ports import Ledger
 
 _STATE = "deed"
 _API = "/api/v1/"
@@ -43,12 +45,31 @@ async def write_down(connection: HTTPConnection, visit: Visit, access: Access) -
     what, target, tenant, detail = told or _by_address(connection)
     if not what:
         return
+
+    def write() -> None:
+        whose = tenant if tenant != ALL_TENANTS else access.tenant_of(target) or ALL_TENANTS
+        access.trail.changed(visit.caller, what, target, tenant=whose, address=visit.address, **detail)
+
     try:
-        await asyncio.to_thread(
-            access.trail.changed, visit.caller, what, target, tenant=tenant, address=visit.address, **detail
-        )
+        await asyncio.to_thread(write)
     except StoreUnavailableError as error:
         access.events.audit_lost(what=what, target=target, who=visit.caller.name, detail=str(error))
+
+
+def tenants_in(ledger: Ledger) -> Callable[[str], str | None]:
+    """Return what tells whose a case or an order is: ``case:C-1``, ``order:SO-1``."""
+
+    def tenant_of(target: str) -> str | None:
+        kind, _, name = target.partition(":")
+        if kind == "case":
+            case = ledger.case(name)
+            return None if case is None else case.tenant
+        if kind == "order":
+            order = ledger.order(name)
+            return None if order is None else order.tenant
+        return None
+
+    return tenant_of
 
 
 def looked_at(connection: HTTPConnection, what: str, *targets: tuple[str, str]) -> None:

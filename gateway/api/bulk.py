@@ -14,8 +14,10 @@ from gateway.api.documents import Document
 
 router = APIRouter(prefix="/api/v1", responses=ANSWERS)
 
-#: So many cases at once are kept in one turn, well within the time that a request may take.
+#: So many cases a request, and so many of them in one turn: between turns the gateway takes in messages.
+#: 100 dismissals with their orders take half a second of one core.
 AT_ONCE = 500
+IN_A_TURN = 100
 
 BulkAction = Literal["acknowledge", "unacknowledge", "assign", "comment", "dismiss", "reopen", "confirm"]
 CaseId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -54,7 +56,10 @@ class BulkDocument(Document):
 
 @router.post("/cases/actions", tags=["cases"], dependencies=[ACTS])
 async def act_on_cases(desk: Acts, body: BulkBody) -> BulkDocument:
-    """Do the same with up to 500 cases. What can be done is, whatever becomes of the others."""
+    """Do the same with up to 500 cases. What can be done is, whatever becomes of the others.
+
+    After a 503 some may be done; said again, they are done already.
+    """
     ids = list(dict.fromkeys(body.case_ids))
     cases = {case.case_id: case for case in await asyncio.to_thread(desk.reads.cases_of, ids)}
     verb = Verb(body.action)
@@ -69,7 +74,10 @@ async def act_on_cases(desk: Acts, body: BulkBody) -> BulkDocument:
         for case in cases.values()
         if case.case_id not in mine
     }
-    refusals = await desk.tell([desk.word(case, verb, said) for case in mine.values()]) if mine else []
+    words = [desk.word(case, verb, said) for case in mine.values()]
+    refusals: list[str | None] = []
+    for begin in range(0, len(words), IN_A_TURN):
+        refusals += await desk.tell(words[begin : begin + IN_A_TURN])
     why |= dict(zip(mine, refusals, strict=True))
     items = [
         DoneDocument(case_id=case_id, result="unknown", why=f"there is no case {case_id}")

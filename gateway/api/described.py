@@ -32,20 +32,26 @@ def described(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
     """Return the OpenAPI document of an application with rights and problems in it."""
     document.setdefault("components", {})["securitySchemes"] = SCHEMES
     needs = {
-        (route.path, method): declared(route) for route in api_routes(app) for method in route.methods or ()
+        (route.path_format, method): declared(route)
+        for route in api_routes(app)
+        for method in route.methods or ()
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             need = needs.get((path, method.upper()))
             _say_who(operation, need)
-            if isinstance(need, Need):
+            if isinstance(need, Need | OwnAffairs):
                 for status in _statuses(path, method.upper(), need):
                     problem = {"description": _WORDS[status], "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
                     operation["responses"].setdefault(str(status), problem)
+            if "422" in operation["responses"]:
+                operation["responses"]["422"] = _own_words(operation["responses"]["422"])
             operation["responses"] = {
                 status: _with_problems_typed(response)
                 for status, response in sorted(operation["responses"].items())
             }
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
     return document
 
 
@@ -73,14 +79,24 @@ def words_of(need: Need) -> str:
     return f"Needs the role `{need.role}` {where}; of a token the scope `{need.scope}`."
 
 
-def _statuses(path: str, method: str, need: Need) -> list[int]:
+def _statuses(path: str, method: str, need: Need | OwnAffairs) -> list[int]:
     """Return what every such request may be answered with when it fails."""
     statuses = [401, 403, 422, 503]
+    if isinstance(need, OwnAffairs):
+        return [*statuses, 404] if "{" in path else statuses
     if "{" in path:
         statuses.append(404)
     if method in _CHANGING and need.scope is not Scope.INGEST:
         statuses += [400] + ([409, 412] if need.role is not Role.VIEWER and "{" in path else [409])
     return statuses + ([429] if need.scope is Scope.INGEST else [])
+
+
+def _own_words(response: dict[str, Any]) -> dict[str, Any]:
+    """Return a description of wrong input as we answer it, and not as the framework would."""
+    schemas = [content.get("schema", {}).get("$ref", "") for content in response.get("content", {}).values()]
+    if any(schema.endswith("/HTTPValidationError") for schema in schemas):
+        return {"description": _WORDS[422], "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
+    return response
 
 
 def _with_problems_typed(response: dict[str, Any]) -> dict[str, Any]:

@@ -44,18 +44,22 @@ def tagged(request: Request, document: BaseModel) -> Response:
     return Response(text, headers=headers, media_type="application/json")
 
 
-def unchanged(wanted: str | None, document: BaseModel) -> None:
+def unchanged(wanted: str | None, document: BaseModel | None) -> None:
     """See to it that what is to be acted on is what the caller has seen.
 
     Args:
         wanted: the header ``If-Match``, None where it was not sent.
-        document: as it now stands.
+        document: as it now stands, None when it is not there.
 
     Raises:
         ProblemError: 412.
     """
+    if wanted is None:
+        return
+    if document is None:
+        raise ProblemError(HTTPStatus.PRECONDITION_FAILED, "If-Match: expected none, nothing is there yet")
     tag = etag_of(document)
-    if wanted is not None and not _names(wanted, tag, weakly=False):
+    if not _names(wanted, tag, weakly=False):
         raise ProblemError(
             HTTPStatus.PRECONDITION_FAILED,
             f"If-Match: expected {tag}, the present state, got {wanted[:100]}; read it again",

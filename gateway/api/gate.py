@@ -4,6 +4,7 @@ What somebody may do beyond it is asked of their roles (`gateway.access.principa
 """
 
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -17,7 +18,7 @@ from gateway.access.secrets import same
 from gateway.access.visits import Visit, access_of, visit_of
 from gateway.api.auditing import write_down
 from gateway.api.callers import caller_of
-from gateway.api.leases import Leases
+from gateway.api.leases import OVER, Leases
 from gateway.api.problems import problem_response
 
 #: Whoever asks: health and counters for machines, the way in, and what the page of the way in is drawn with.
@@ -57,7 +58,7 @@ class Gate:
             return
         connection = HTTPConnection(scope)
         if caller_of(connection) is None:
-            await _refuse(scope, receive, send, *await _why_nobody(connection))
+            await _refuse(scope, receive, send, await _why_nobody(connection))
             return
         visit, access = visit_of(connection), access_of(connection)
         if visit is None or access is None:  # where there are no accounts, there is nothing more to ask
@@ -65,12 +66,20 @@ class Gate:
             return
         refusal = _refusal(connection, visit, access)
         if refusal is not None:
-            await _refuse(scope, receive, send, *refusal)
+            await _refuse(scope, receive, send, refusal)
             return
         if scope["type"] == "websocket" or _lasts(scope["path"]):
             await Leases(self._app, access, visit)(scope, receive, send)
             return
         await self._app(scope, receive, _auditing(connection, visit, access, send))
+
+
+class Refusal(NamedTuple):
+    """Why a request is refused; `page` is where a browser is sent that asked for a page."""
+
+    status: HTTPStatus
+    detail: str
+    page: str | None = None
 
 
 def is_open(path: str) -> bool:
@@ -83,16 +92,17 @@ def _lasts(path: str) -> bool:
     return path == "/api/v1/events" or path.startswith(SOCKETS)
 
 
-async def _why_nobody(connection: HTTPConnection) -> tuple[HTTPStatus, str]:
-    access = access_of(connection)
-    if access is not None and await access.has_nobody():
-        return HTTPStatus.UNAUTHORIZED, _NO_ACCOUNT
+async def _why_nobody(connection: HTTPConnection) -> Refusal:
     if connection.headers.get("authorization"):
-        return HTTPStatus.UNAUTHORIZED, "the token is unknown, revoked or expired"
-    return HTTPStatus.UNAUTHORIZED, _NOBODY
+        return Refusal(HTTPStatus.UNAUTHORIZED, "the token is unknown, revoked or expired")
+    path, query = connection.url.path, connection.url.query
+    login = f"/login?next={quote(f'{path}?{query}' if query else path, safe='')}"
+    access = access_of(connection)
+    nobody_yet = access is not None and await access.has_nobody()
+    return Refusal(HTTPStatus.UNAUTHORIZED, _NO_ACCOUNT if nobody_yet else _NOBODY, login)
 
 
-def _refusal(connection: HTTPConnection, visit: Visit, access: Access) -> tuple[HTTPStatus, str] | None:
+def _refusal(connection: HTTPConnection, visit: Visit, access: Access) -> Refusal | None:
     """Return why a known caller's request is refused, None when it is not."""
     path = connection.url.path
     method = connection.scope.get("method", "GET")
@@ -101,23 +111,23 @@ def _refusal(connection: HTTPConnection, visit: Visit, access: Access) -> tuple[
     if path.startswith(SOCKETS) and (page := connection.query_params.get("client_id")):
         owner = access.page_owner(page)
         if owner is not None and not visit.is_same(owner):
-            return HTTPStatus.FORBIDDEN, "this page was opened by somebody else"
+            return Refusal(HTTPStatus.FORBIDDEN, "this page was opened by somebody else")
     if visit.must_change and path not in _TO_CHANGE and not path.startswith(_TO_CHANGE_BELOW):
-        return HTTPStatus.FORBIDDEN, "the password has to be changed first: `PUT /api/v1/me/password`"
+        detail = "the password has to be changed first: `PUT /api/v1/me/password`"
+        return Refusal(HTTPStatus.FORBIDDEN, detail, "/account")
     if method not in SAFE and not _is_meant(connection.headers, visit):
-        return (
-            HTTPStatus.FORBIDDEN,
-            "expected the header X-CSRF-Token with the `csrf_token` of /api/v1/me",
-        )
+        detail = "expected the header X-CSRF-Token with the `csrf_token` of /api/v1/me"
+        return Refusal(HTTPStatus.FORBIDDEN, detail)
     return None
 
 
-def _token_refusal(path: str, method: str, visit: Visit) -> tuple[HTTPStatus, str] | None:
+def _token_refusal(path: str, method: str, visit: Visit) -> Refusal | None:
     if not path.startswith("/api/"):
-        return HTTPStatus.UNAUTHORIZED, "tokens are for /api/ only: pages need a login"
+        return Refusal(HTTPStatus.UNAUTHORIZED, "tokens are for /api/ only: pages need a login")
     needed = _scope_for(path, method)
     if needed not in (visit.caller.scopes or ()):
-        return HTTPStatus.FORBIDDEN, f"the token is not good for this: it lacks the scope `{needed}`"
+        detail = f"the token is not good for this: it lacks the scope `{needed}`"
+        return Refusal(HTTPStatus.FORBIDDEN, detail)
     return None
 
 
@@ -146,22 +156,17 @@ def _is_meant(headers: Headers, visit: Visit) -> bool:
     return site in ("same-origin", "none") or headers.get("origin") is not None
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: HTTPStatus, detail: str) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
     if scope["type"] == "websocket":
         await receive()
-        await send({"type": "websocket.close", "code": 4401, "reason": "log in again"})
+        await send({"type": "websocket.close", "code": OVER, "reason": "log in again"})
         return
-    path = scope["path"]
-    if _is_page(scope) and status is HTTPStatus.UNAUTHORIZED and "authorization" not in Headers(scope=scope):
-        query = scope.get("query_string", b"").decode("latin-1")
-        wanted = quote(f"{path}?{query}" if query else path, safe="")
-        await RedirectResponse(f"/login?next={wanted}", HTTPStatus.SEE_OTHER)(scope, receive, send)
+    if refusal.page is not None and _is_page(scope):
+        await RedirectResponse(refusal.page, HTTPStatus.SEE_OTHER)(scope, receive, send)
         return
-    if _is_page(scope) and status is HTTPStatus.FORBIDDEN and "password has to be" in detail:
-        await RedirectResponse("/account", HTTPStatus.SEE_OTHER)(scope, receive, send)
-        return
-    headers = {"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else None
-    await problem_response(path, status, detail, headers=headers)(scope, receive, send)
+    headers = {"WWW-Authenticate": "Bearer"} if refusal.status is HTTPStatus.UNAUTHORIZED else None
+    response = problem_response(scope["path"], refusal.status, refusal.detail, headers=headers)
+    await response(scope, receive, send)
 
 
 def _is_page(scope: Scope) -> bool:

@@ -2,14 +2,18 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 
 from diagnostics.orders.registry import Coverage, DeviceEntry, Owner, Registry, SiteEntry
-from diagnostics.orders.terms import months_later
+from diagnostics.orders.terms import Term, terms_of
 from gateway.access.principal import Principal, Role
+from gateway.access.trail import Trail
 from gateway.api.masking import mask
 from gateway.registry_database import Layered, Lookup, RegistryDatabase
 from rules.symbols import DeviceId
+
+#: What a look at the owner of a device is called in the audit trail.
+LOOK = "device.look"
 
 _AT_SITE = "SELECT tenant, class, device FROM devices WHERE site = ? AND tenant = ? ORDER BY 1, 2, 3 LIMIT ?"
 _PARTS_OF = (
@@ -19,29 +23,28 @@ _BY_SITE = "SELECT tenant, site, count(*) FROM devices WHERE site IS NOT NULL GR
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """A coverage of a device; `ends` is its last day, None where it has none or no purchase is known."""
-
-    coverage: Coverage
-    ends: date | None
-    runs: bool | None
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """A device as the registry has it; owner and address as who asks may see them."""
+    """A device as the registry has it; owner and address as who asks may see them.
+
+    Attributes:
+        terms: what covers it, covered it or will, with its days.
+        undated: coverages of which no days are known, and why.
+        today: the day on which a term is in force or not.
+    """
 
     device: DeviceEntry
     owner: Owner | None
     site: SiteEntry | None
     terms: tuple[Term, ...]
+    undated: tuple[tuple[Coverage, str], ...]
+    today: date
 
 
 class Installed:
-    """Reads the registry for somebody: personal data is masked where they are a viewer."""
+    """Reads the registry for somebody: a viewer sees personal data masked, looks of others are kept."""
 
-    def __init__(self, registry: Registry, caller: Principal | None) -> None:
-        self._registry, self._caller = registry, caller
+    def __init__(self, registry: Registry, caller: Principal | None, trail: Trail) -> None:
+        self._registry, self._caller, self._trail = registry, caller, trail
 
     def knows(self, device: DeviceId) -> bool:
         """Whether a device stands in the registry and its tenant is the caller's."""
@@ -60,13 +63,13 @@ class Installed:
             return None
         owner = self._registry.owners.get(entry.owner) if entry.owner else None
         site = self._registry.sites.get(entry.site) if entry.site else None
-        terms = [
-            _term(coverage, entry, today)
-            for coverage in self._registry.coverages_of(device, model or entry.model)
-        ]
+        coverages = self._registry.coverages_of(device, model or entry.model)
+        terms, undated = terms_of(coverages, entry, site.country if site else None)
         if self._caller is not None and not self._caller.may(Role.ENGINEER, device.tenant):
             owner, site = owner and _masked_owner(owner), site and _masked_site(site)
-        return Entry(entry, owner, site, tuple(terms))
+        elif self._caller is not None and _is_personal(owner, site):
+            self._trail.looked(self._caller, LOOK, [(f"device:{device}", device.tenant)])
+        return Entry(entry, owner, site, tuple(terms), tuple(undated), today)
 
     def at_site(self, site: str, tenant: str, limit: int) -> list[DeviceId]:
         """Return devices of a tenant at a site, by name."""
@@ -123,6 +126,10 @@ def devices_by_site(registry: Registry) -> Counter[tuple[str, str]]:
     return +counts
 
 
+def _is_personal(owner: Owner | None, site: SiteEntry | None) -> bool:
+    return bool(owner and (owner.name or owner.contact)) or bool(site and site.address)
+
+
 def _masked_owner(owner: Owner) -> Owner:
     name, contact = (text and mask(text) for text in (owner.name, owner.contact))
     return replace(owner, name=name, contact=contact)
@@ -130,17 +137,3 @@ def _masked_owner(owner: Owner) -> Owner:
 
 def _masked_site(site: SiteEntry) -> SiteEntry:
     return replace(site, address=site.address and mask(site.address), postal_code=None)
-
-
-def _term(coverage: Coverage, device: DeviceEntry, today: date) -> Term:
-    """Return a coverage with its last day, as `diagnostics.orders.entitlement` counts it."""
-    starts = coverage.starts or device.bought
-    if coverage.ends is not None or coverage.months is None:
-        ends = coverage.ends
-    elif coverage.starts is not None:
-        ends = months_later(coverage.starts, coverage.months) - timedelta(days=1)
-    elif device.bought is not None:
-        ends = months_later(device.bought, coverage.months)
-    else:
-        return Term(coverage, None, None)  # it counts from a purchase that nobody knows
-    return Term(coverage, ends, (starts is None or starts <= today) and (ends is None or today <= ends))

@@ -17,7 +17,7 @@ from diagnostics.silences import Silence, SilenceState
 from gateway.access.principal import Principal
 from gateway.access.trail import NoTrail, Trail
 from gateway.api.casework import Possible, SimilarCase, possible_acts, silences_for, similar
-from gateway.api.scope import ScopedHistory, ScopedLedger, ScopedRules, Telemetry
+from gateway.api.scope import ScopedHistory, ScopedLedger, ScopedRules, Telemetry, quarantine_filters
 from gateway.api.views import Heard, RulesView
 from gateway.clock import Clock
 from gateway.errors import UserError
@@ -112,7 +112,7 @@ class Queries:
         self.ledger: LedgerReads = ledger
         # Who reads may see less: those who ask these say of which tenants.
         self.fleet, self.lists = ledger.fleet, ledger.lists
-        self.registry = registry or Registry()
+        self._known = [registry or Registry()]  # one for all who read, as it may be changed
         self.history: Telemetry = history
         self.rules = rules
         self._history, self._rules = self.history, rules
@@ -137,6 +137,15 @@ class Queries:
         seen.history = ScopedHistory(self._history, caller)
         seen.rules = ScopedRules(self._rules, caller)
         return seen
+
+    @property
+    def registry(self) -> Registry:
+        """What is known of devices, owners and all else; who reads it sees to masking."""
+        return self._known[0]
+
+    def use_registry(self, registry: Registry) -> None:
+        """Read another registry from now on."""
+        self._known[0] = registry
 
     @cached_property
     def faults(self) -> FaultCatalogue:
@@ -362,18 +371,22 @@ class Queries:
         *,
         reason: str | None = None,
         topic: str | None = None,
+        tenant: str | None = None,
         since: int | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page[Quarantined]:
-        """Return what could not be used, newest first.
+        """Return what could not be used, newest first; of a tenant, what names it in its topic.
 
         Raises:
             UserError: `topic` is no MQTT filter, or a cursor that no page gave.
         """
         if topic is not None and not is_filter(topic):
             raise UserError(f"topic: expected an MQTT topic filter such as fw/acme/#, got {topic!r}")
-        return self.ledger.quarantine(reason=reason, topic=topic, since=since, cursor=cursor, limit=limit)
+        within = None if tenant is None else quarantine_filters([tenant], self._topic_root)
+        return self.ledger.quarantine(
+            reason=reason, topic=topic, since=since, within=within, cursor=cursor, limit=limit
+        )
 
     def totals(self) -> Totals:
         """Count what is open and what is watched."""

@@ -3,7 +3,7 @@
 import sys
 
 from gateway.api.app import describe_app
-from gateway.api.rights import Need, api_routes, declared
+from gateway.api.rights import Need, OwnAffairs, api_routes, declared
 
 HEAD = ("| address | role | where | scope of a token |", "|---|---|---|---|")
 
@@ -16,15 +16,17 @@ def rights_table() -> str:
         if not route.include_in_schema:
             continue
         for method in route.methods or ():
-            address = f"`{method} {route.path}`"
+            address = f"`{method} {route.path_format}`"
             if isinstance(need, Need):
                 where = (
                     "all tenants" if need.everywhere else "the tenant" if "{" in route.path else "any tenant"
                 )
                 told = f"| {address} | `{need.role}` | {where} | `{need.scope}` |"
+            elif isinstance(need, OwnAffairs):
+                told = f"| {address} | any | one's own | any |"
             else:
                 told = f"| {address} | none | | |"
-            lines[route.path, method] = told
+            lines[route.path_format, method] = told
     return "\n".join((*HEAD, *(lines[key] for key in sorted(lines)))) + "\n"
 
 

@@ -28,7 +28,7 @@ from gateway.api.queries import Queries
 from gateway.api.rights import needs
 from gateway.api.scope import LOOK
 from gateway.api.views import Changes, Reloads
-from gateway.errors import OutsideError
+from gateway.errors import OutsideError, UserError
 from gateway.ports import StoredReading
 from rules.symbols import DeviceId
 
@@ -190,9 +190,29 @@ def show_order(request: Request, reads: Reads, order_id: str, _known: IfNoneMatc
 
 
 @router.get("/rules", tags=["rules"], dependencies=[LOOKS])
-def list_rules(reads: Reads) -> PageDocument[dict[str, object]]:
+def list_rules(
+    *,
+    reads: Reads,
+    pack: str | None = None,
+    fault: Annotated[str | None, Query(description="a code of the fault catalogue")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 1000,
+) -> PageDocument[dict[str, object]]:
     """List the rules that are being evaluated, as their packs spell them."""
-    return PageDocument(items=reads.rules.rules())
+    wanted = {"pack": pack, "fault": fault}
+    found = [
+        rule
+        for rule in reads.rules.rules()
+        if all(value is None or rule.get(name) == value for name, value in wanted.items())
+    ]
+    begin = 0
+    if cursor is not None:
+        places = {str(rule["id"]): place for place, rule in enumerate(found)}
+        if cursor not in places:
+            raise UserError(f"cursor: expected one that a page of this list gave, got {cursor!r}")
+        begin = places[cursor] + 1
+    page = found[begin : begin + limit]
+    return PageDocument(items=page, next=str(page[-1]["id"]) if begin + limit < len(found) else None)
 
 
 @router.post(
@@ -224,12 +244,15 @@ def list_quarantine(
     reads: Reads,
     reason: str | None = None,
     topic: Annotated[str | None, Query(description="an MQTT filter: `fw/acme/#`, `fw/+/pc/+/facts`")] = None,
+    tenant: Annotated[str | None, Query(description="whose topic it came under")] = None,
     since: Annotated[InstantParameter | None, Query(description="not before; RFC 3339 or ms")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> PageDocument[QuarantineDocument]:
     """List what could not be used, newest first, each with its reason."""
-    page = reads.quarantine(reason=reason, topic=topic, since=since, cursor=cursor, limit=limit)
+    page = reads.quarantine(
+        reason=reason, topic=topic, tenant=tenant, since=since, cursor=cursor, limit=limit
+    )
     return PageDocument(items=[QuarantineDocument.of(row) for row in page.items], next=page.next)
 
 

@@ -180,12 +180,11 @@ class ScopedLedger:
             cursor=cursor,
             limit=limit,
         )
-        shown = [self._shown(order) for order in page.items]
-        clear = [order.tenant for order in shown if personal_of(order)]
-        if clear:
-            targets = [("order:*", whose) for whose in sorted(set(clear))]
-            self._trail.looked(self._caller, LOOK, targets, detail={"number": len(clear)})
-        return Page(shown, page.next)
+        return Page(self._listed(page.items), page.next)
+
+    def orders_of(self, order_ids: Sequence[str]) -> list[ServiceOrder]:
+        """Return those of these orders that there are, in the same order; all of them are one look."""
+        return self._listed([o for o in self._ledger.orders_of(order_ids) if self._sees(o.tenant)])
 
     def order(self, order_id: str) -> ServiceOrder | None:
         """Return one order."""
@@ -218,11 +217,13 @@ class ScopedLedger:
         limit: int = 100,
     ) -> Page[Quarantined]:
         """Return what could not be used, newest first; what tells no tenant is for those who see all."""
+        if self._within is not None:
+            within = self._within if within is None else self._within & set(within)
         return self._ledger.quarantine(
             reason=reason,
             topic=topic,
             since=since,
-            within=within if self._within is None else self._within,
+            within=within,
             cursor=cursor,
             limit=limit,
         )
@@ -238,6 +239,14 @@ class ScopedLedger:
         if self._tenants is None or tenants is None:
             return self._tenants if tenants is None else tenants
         return self._tenants & set(tenants)
+
+    def _listed(self, orders: Sequence[ServiceOrder]) -> list[ServiceOrder]:
+        shown = [self._shown(order) for order in orders]
+        clear = [order.tenant for order in shown if personal_of(order)]
+        if clear:
+            targets = [("order:*", whose) for whose in sorted(set(clear))]
+            self._trail.looked(self._caller, LOOK, targets, detail={"number": len(clear)})
+        return shown
 
     def _shown(self, order: ServiceOrder) -> ServiceOrder:
         return shown_to(self._caller, order)

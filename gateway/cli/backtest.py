@@ -110,10 +110,10 @@ def _run(asked: Backtest, config: Config, show: Show, written: tuple[str, str | 
     except StoreUnavailableError as error:
         from gateway.cli.backtestasking import ask
 
-        url = running_gateway(config)
-        if url is None:
+        running = running_gateway(config)
+        if running is None:
             raise OutsideError(str(error)) from None
-        return ask(url, asked, show, written)
+        return ask(running.url, asked, show, written, headers=running.headers)
     try:
         answers = []
         if config.ledger_path.exists():

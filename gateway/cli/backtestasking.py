@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -18,7 +18,12 @@ _TIMEOUT = 60.0
 
 
 def ask(
-    url: str, asked: Backtest, show: Callable[[Progress], None], written: tuple[str, str | None]
+    url: str,
+    asked: Backtest,
+    show: Callable[[Progress], None],
+    written: tuple[str, str | None],
+    *,
+    headers: Mapping[str, str],
 ) -> BacktestResult:
     """Have a running gateway do it and return the result; one that is interrupted is cancelled there.
 
@@ -27,13 +32,14 @@ def ask(
         asked: what is to be tried.
         show: is told how far it is.
         written: beginning and end of the span as the user wrote them; the end may be left out.
+        headers: by which the gateway knows who asks.
 
     Raises:
         UserError: the gateway refuses what it is given.
         OutsideError: it does not answer, or the backtest failed there.
     """
     try:
-        with httpx.Client(base_url=url, timeout=_TIMEOUT) as client:
+        with httpx.Client(base_url=url, headers=dict(headers), timeout=_TIMEOUT) as client:
             job = _said(client.post("/api/v1/backtests", json=_request(asked, written)))
             path = f"/api/v1/backtests/{job['id']}"
             before = signal.signal(signal.SIGINT, signal.default_int_handler)

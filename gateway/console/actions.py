@@ -120,6 +120,24 @@ class Actions:
             words.append(Word(said_at(case.tenant), word))
         return await self._tell(words)
 
+    async def end_silence(self, silence: Silence, *, note: str) -> None:
+        """End a silence now; returns once it is kept.
+
+        Raises:
+            NotDoneError: it is not kept, nobody can say, or the reader may not.
+        """
+        self._check([silence.tenant])
+        word = SilenceWord(
+            verb="end_silence",
+            instruction_id=instruction_id(),
+            who=self.who,
+            silence_id=silence.silence_id,
+            note=note,
+        )
+        (refused,) = await self._tell([Word(said_at(silence.tenant), word)])
+        if refused is not None:
+            raise NotDoneError(refused)
+
     def _check(self, tenants: Iterable[str]) -> None:
         for tenant in tenants:
             if not self.may(tenant):

@@ -12,7 +12,7 @@ from gateway.console.hands import Hands, dismiss_field, dismissal_words, silence
 from gateway.console.language import t
 from gateway.console.live import Live, Region
 from gateway.console.parts import box, press, text
-from gateway.console.words import action_words, upper_first
+from gateway.console.words import action_words, fault_title, upper_first
 
 Act = Callable[[], Awaitable[None]]
 
@@ -83,7 +83,8 @@ class CaseActs:
             if await self._hands.say([self._case], verb, action=test.action):
                 self._hands.toasts.say(t("The device was asked: {action}.", action=name))
 
-        self._row(name, "", " ".join(part for part in (test.text, does) if part), asking.why_not, ask)
+        told = " ".join(part for part in (fault_title(test.text), does) if part)
+        self._row(name, "", told, asking.why_not, ask)
 
     def _row(self, words: str, key: str, does: str, why_not: str | None, act: Act) -> None:
         with box("div", "act"):

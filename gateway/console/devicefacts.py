@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from diagnostics.orders.terms import Term
 from diagnostics.silences import Silence
-from gateway.api.installed import Entry, Term
+from gateway.api.installed import Entry
 from gateway.console.language import t
 from gateway.console.links import device_path, with_filters
 from gateway.console.parts import Cell, Row, Time, box, column, fact, link, text
@@ -77,11 +78,15 @@ def draw_entry(entry: Entry | None) -> None:
         ):
             if value:
                 _known(t("{fact}, registry", fact=t(fact_words(name))), value)
-    if not entry.terms:
+    if not entry.terms and not entry.undated:
         text("p", t("No warranty and no contract covers it."), "quiet")
     with box("ul", "terms"):
         for term in entry.terms:
-            _term(term)
+            _term(term, entry.today)
+        for coverage, why in entry.undated:
+            with box("li"):
+                text("b", t(words_of(coverage.kind)))
+                text("span", why, "term-words")
 
 
 def _known(name: str, value: str | None) -> None:
@@ -89,14 +94,18 @@ def _known(name: str, value: str | None) -> None:
         text("span", value or t("not known"), "" if value else "quiet")
 
 
-def _term(term: Term) -> None:
-    coverage = term.coverage
+def _term(term: Term, today: date) -> None:
+    coverage = term.extension or term.coverage
     with box("li"):
         text("b", t(words_of(coverage.kind)))
-        if term.runs is None:
-            text("span", t("counts from an unknown purchase"), "chip")
+        if not term.here:
+            text("span", t("not valid in its country"), "chip")
+        elif term.in_force(today):
+            text("span", t("in force"), "chip good")
         else:
-            text("span", t("runs") if term.runs else t("over"), f"chip {'good' if term.runs else ''}")
+            text("span", t("over") if term.ended(today) else t("begins later"), "chip")
+        if term.starts is not None and term.starts > today:
+            text("span", t("from {day}", day=term.starts.isoformat()), "quiet")
         if term.ends is not None:
             text("span", t("until {day}", day=term.ends.isoformat()), "quiet")
         words = ", ".join(filter(None, (coverage.text, coverage.contract)))

@@ -89,6 +89,9 @@ async def frame(desk: Desk, active: Section, title: str, *, style: str | None = 
     if style is not None:
         ui.add_head_html(f'<link rel="stylesheet" href="/console/{style}.css">')
     ui.add_head_html(f"<script>window.forewarn.setClock({desk.queries.now()}, {desk.speed})</script>")
+    around = ui.context.client.content.parent_slot
+    assert around is not None
+    around.parent.props["role"] = "none"  # the framework's main holds the bar too; the page has its own
     with box("header", "bar"):
         show = _bar(desk, active)
     banner = text("p", "", "trouble")

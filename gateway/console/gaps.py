@@ -304,7 +304,8 @@ def _input(given: Input, field: str) -> None:
             element = box("input")
             element.props["type"] = given.kind
             element.props["placeholder"] = given.hint
-            element.props["value"] = given.value
+            if given.value:
+                element.props["^value"] = given.value  # the attribute: what is typed later stays
             element.props["maxlength"] = "500"
             element.props["autocomplete"] = "off"
             if given.kind == "number":

@@ -11,6 +11,7 @@ import structlog
 from nicegui import ui
 from nicegui.element import Element
 
+from gateway.console.language import t
 from gateway.errors import ForewarnError
 
 T = TypeVar("T")
@@ -116,10 +117,10 @@ class Live:
         try:
             await watch.look()
         except ForewarnError as error:
-            self._trouble(f"The stores cannot be read: {error}. What you see may be old.")
+            self._trouble(t("The stores cannot be read: {error}. What you see may be old.", error=error))
         except Exception as error:
             _log_failure(error)
-            self._trouble("This page could not be brought up to date; the gateway's log says why.")
+            self._trouble(t("This page could not be brought up to date; the gateway's log says why."))
         else:
             return True
         return False

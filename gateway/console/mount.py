@@ -38,6 +38,8 @@ from gateway.console.pages.quarantine import quarantine_page
 from gateway.console.pages.rule import rule_page
 from gateway.console.pages.rules import Filters as RuleFilters
 from gateway.console.pages.rules import rules_page
+from gateway.console.pages.silences import Filters as SilenceFilters
+from gateway.console.pages.silences import silences_page
 from gateway.ports import Deliveries
 from gateway.rulebook import Rulebook
 from rules.symbols import DeviceId
@@ -205,6 +207,10 @@ def _register(desks: Desks, outbox: Deliveries | None) -> None:
     @ui.page("/dead-letters", response_timeout=PATIENCE)
     async def dead_letters(state: str = GIVEN_UP, target: str = "", order: str = "") -> None:
         await dead_letters_page(desks.here(), LetterFilters(state, target, order), outbox)
+
+    @ui.page("/silences", response_timeout=PATIENCE)
+    async def silences(state: str = "active", tenant: str = "") -> None:
+        await silences_page(desks.here(), SilenceFilters(state, tenant))
 
     @ui.page("/quarantine", response_timeout=PATIENCE)
     async def quarantine(reason: str = "", topic: str = "", since: str = "") -> None:

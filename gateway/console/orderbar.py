@@ -165,7 +165,9 @@ class OrderBar:
                             text("span", part.part, "code")
                             quantity = box("input").props("type=number min=0 max=1000 required")
                             quantity.props["name"] = f"used-{number}"
-                            quantity.props["value"] = str(part.quantity)
+                            quantity.props["^value"] = str(
+                                part.quantity
+                            )  # the attribute: what is typed stays
             with box("label", "field"):
                 text("span", t("Other parts"))
                 other = box("input").props("name=other maxlength=1000 autocomplete=off")

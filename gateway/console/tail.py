@@ -24,6 +24,7 @@ class Tail:
     def __init__(self, catalogue: Catalogue, *, paused: bool, keep: Callable[[bool], None]) -> None:
         self._catalogue, self._keep = catalogue, keep
         self.paused = paused
+        self._latest: Sequence[StoredReading] = []
         with box("div", "tail") as outer, box("div", "tail-head"):
             self._button = press("", "action")
             self._button.props["data-shortcut"] = "p"
@@ -43,12 +44,14 @@ class Tail:
 
     def show(self, readings: Sequence[StoredReading]) -> None:
         """Show these readings, the newest first; while it is paused it stays as it is."""
+        self._latest = readings
         if not self.paused:
             self._sheet.show([self._row(reading) for reading in reversed(readings)])
 
     def _turn(self) -> None:
         self.paused = not self.paused
         self._label()
+        self.show(self._latest)
         self._keep(self.paused)
 
     def _label(self) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "number_words",
     "outcome_words",
     "probe_state_words",
+    "rejection_words",
     "severity_words",
     "signal_words",
     "state_words",
@@ -83,6 +84,12 @@ REASONS: dict[Reason, str] = {
     Reason.REMEDY_ANSWERED: msg("the remedy was answered"),
     Reason.STEADY: msg("steady again"),
     Reason.SEVERITY_CHANGED: msg("its severity changed"),
+    Reason.SILENCED: msg("silenced"),
+    Reason.PROBE_ANSWERED: msg("the self test was answered"),
+    Reason.REMEDY_SENT: msg("the device tries a remedy"),
+    Reason.REMEDY_ANSWERED: msg("the remedy was tried"),
+    Reason.UNACKNOWLEDGED: msg("seen no more"),
+    Reason.DISMISSAL_UNDONE: msg("the dismissal was taken back"),
     Reason.RULE_WITHDRAWN: msg("its rule was changed or taken away"),
 }
 
@@ -175,6 +182,11 @@ def probe_state_words(state: str) -> str:
 def outcome_words(outcome: str) -> str:
     """Return what an order came to."""
     return t(ORDER_OUTCOMES.get(outcome, words_of(outcome)))
+
+
+def rejection_words(reason: str) -> str:
+    """Return why a message could not be used."""
+    return t(words_of(reason))
 
 
 def fault_title(title: str) -> str:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import Leg, Missing, ServiceOrder
 from gateway.ledger.opening import open_engine, open_engine_readonly, speaking, writing
-from gateway.ledger.tables import answers, orders, outbox
+from gateway.ledger.tables import answers, order_changes, orders, outbox
 from rules.symbols import DeviceId
 
 #: Why a field is empty that was filled in once.
 WHY = "erased on the person's request"
+#: Fields that people may fill in and that say who somebody is or where they live.
+_PERSONAL = ("customer.owner", "customer.contact", "site.address", "logistics.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,29 @@ def erase_from_ledger(url: str, person: Erased) -> int:
                     changed += 1
                     row = sa.update(orders).where(orders.c.order_id == number)
                     connection.execute(row.values(document=_text(without(order, person))))
+                    _erase_from_changes(connection, number)
             _erase_from_outbox(connection, person)
             connection.execute(sa.delete(answers))  # they repeat orders, and live for a day
     finally:
         engine.dispose()
     return changed
+
+
+def _erase_from_changes(connection: sa.Connection, order_id: str) -> None:
+    """Take out of an order's changes what people had filled in of a person, now and before."""
+    query = sa.select(order_changes.c.number, order_changes.c.document)
+    for number, document in connection.execute(query.where(order_changes.c.order_id == order_id)).all():
+        change = OrderChange.model_validate_json(document)
+        filled = [
+            item.model_copy(update={"value": None, "before": None})
+            if item.field.startswith(_PERSONAL)
+            else item
+            for item in change.filled
+        ]
+        if filled != change.filled:
+            text = change.model_copy(update={"filled": filled}).model_dump_json()
+            row = sa.update(order_changes).where(order_changes.c.number == number)
+            connection.execute(row.values(document=text))
 
 
 def _erase_from_outbox(connection: sa.Connection, person: Erased) -> None:
@@ -93,7 +114,11 @@ def without(order: ServiceOrder, person: Erased) -> ServiceOrder:
             "site": order.site.model_copy(update={"address": None}),
             "logistics": order.logistics.model_copy(update={"outbound": outbound, "device": device}),
             "texts": None,
-            "choices": [choice for choice in order.choices if not choice.field.startswith("texts")],
+            "choices": [
+                choice
+                for choice in order.choices
+                if not choice.field.startswith("texts") and choice.field not in gone
+            ],
             "missing": [*order.missing, *(Missing(field=field, why=WHY) for field in gone)],
         }
     )

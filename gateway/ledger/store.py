@@ -348,6 +348,13 @@ class SqlLedger:
             row = connection.execute(query).one_or_none()
         return None if row is None else _order(row)
 
+    def orders_of(self, order_ids: Sequence[str]) -> list[ServiceOrder]:
+        """Return those of these orders that there are, in the same order."""
+        query = sa.select(orders).where(orders.c.order_id.in_(order_ids))
+        with self._reading() as connection:
+            found = {row.order_id: _order(row) for row in connection.execute(query)}
+        return [found[order_id] for order_id in order_ids if order_id in found]
+
     def order_changes(self, order_id: str) -> list[OrderChange]:
         """Return what happened to an order since it was opened, in the order in which it was kept."""
         query = sa.select(order_changes.c.document).where(order_changes.c.order_id == order_id)

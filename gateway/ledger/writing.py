@@ -183,7 +183,8 @@ def _has_open_order(connection: sa.Connection, order: dict[str, object]) -> bool
     """Return whether an open order stands for the fault of another order's row."""
     names = ("tenant", "device_class", "device", "component", "fault")
     same = [orders.c[name] == order[name] for name in names]
-    query = sa.select(orders.c.order_id).where(*same, orders.c.is_open)
+    # In the index's own words: SQLite takes "is_open = 1" for another condition and reads all orders.
+    query = sa.select(orders.c.order_id).where(*same, sa.text("is_open"))
     return connection.execute(query).first() is not None
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from acting_world import World, open_world
 from browser.conftest import Served
+from browser.console_courses import send
 
 from diagnostics.case import Case
 from gateway.access.principal import Principal, Role
 from gateway.api.app import create_app
 from gateway.ports import LedgerWrite
+from rules.symbols import DeviceId
 from rules.times import MINUTE_MS
 
 #: Who the readers are, by the cookie ``reader`` of their browser.
@@ -68,6 +70,8 @@ class House(World):
 
     def reads(self, device, values):
         super().reads(device, values)
+        name, now = DeviceId(*device.split("/")), self.story.clock
+        send(self.site.history, self.story.symbols, name, MINUTE_MS, lambda _: values, start=now, end=now)
         self.passes("1m")
 
     def crowd(self, number):
@@ -91,6 +95,12 @@ class House(World):
             onset=onset,
             updated=onset,
         )
+
+    def order_ids(self):
+        return [order.order_id for order in self.story.orders]
+
+    def outcomes(self):
+        return [change.outcome.value for change in self.story.changes if change.outcome is not None]
 
     def case_ids(self):
         return list(self.story.cases)

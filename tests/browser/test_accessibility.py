@@ -18,7 +18,10 @@ ADDRESSES = [
     "/orders",
     "/orders/SO-9C41QD",
     "/devices",
+    "/devices?state=cases",
     "/devices/acme/server/srv-014",
+    "/fleet",
+    "/fleet?by=firmware&window=30d",
     "/quarantine",
     "/nothing/here",
 ]

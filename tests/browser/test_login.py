@@ -150,7 +150,7 @@ def test_an_account_is_made_used_and_found_in_the_trail(elsewhere):
     page.get_by_label("Language").select_option("de")
     with page.expect_event("load"):
         page.get_by_role("button", name="Keep").click()
-    expect(page.get_by_label("Language")).to_have_value("de")
+    expect(page.get_by_label("Sprache")).to_have_value("de")
 
     admin.goto("/audit?object=account:max")
     expect(connected(admin).locator("tbody tr")).to_have_count(3)  # made, another password, a language

@@ -162,10 +162,10 @@ def test_a_viewer_may_look_and_is_told_why_not_more(house, reader):
     expect(row(page, "srv-1")).to_be_visible()
     expect(page.get_by_text("To act on cases takes the role engineer")).to_be_visible()
     expect(page.get_by_role("checkbox")).to_have_count(0)
-    expect(page.locator("main").get_by_role("button")).to_have_count(0)
+    expect(page.locator("#main").get_by_role("button")).to_have_count(0)
     go(page, f"/cases/{case}")
     expect(page.get_by_text("To act on this case takes the role engineer")).to_be_visible()
-    expect(page.locator("main").get_by_role("button")).to_have_count(0)
+    expect(page.locator("#main").get_by_role("button")).to_have_count(0)
 
 
 def test_a_fault_is_understood_tested_and_confirmed(house, reader):
@@ -193,7 +193,7 @@ def test_a_fault_is_understood_tested_and_confirmed(house, reader):
     page.get_by_role("dialog", name="Comment").get_by_label("Remark").fill("<b>called</b> the owner")
     page.get_by_role("dialog", name="Comment").get_by_role("button", name="Comment").click()
     expect(page.locator(".ledger")).to_contain_text("<b>called</b> the owner")
-    page.get_by_label("Order", exact=True).select_option("oldest")
+    page.get_by_label("Sequence").select_option("oldest")
     expect(page.locator(".ledger li").last).to_contain_text("<b>called</b> the owner")
     assert page.url.endswith("?story=oldest")
 

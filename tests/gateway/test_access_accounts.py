@@ -135,6 +135,9 @@ async def test_every_change_leaves_a_trace_whatever_route_it_takes(house):
     assert (await client.post("/api/v1/cases/C-1/paint")).status_code == 200
     assert (await client.post("/api/v1/cases/C-1/acknowledge", json={})).status_code >= 400
     assert house.trail(who="ada")[1:] == [("ada", "case.paint", "case:C-1", "*")]
+    house.access.tenant_of = {"case:C-2": "acme"}.get
+    await client.post("/api/v1/cases/C-2/paint")
+    assert house.trail(tenants=frozenset({"acme"})) == [("ada", "case.paint", "case:C-2", "acme")]
 
 
 def test_the_trail_is_paged_filtered_and_let_go_when_old(house):

@@ -198,6 +198,21 @@ async def test_rules_as_their_packs_spell_them(api):
     assert await api("/rules") == {"items": RULES, "next": None}
 
 
+async def test_rules_in_pages_and_by_fault(api, site, monkeypatch):
+    rules = [{"id": f"r{n}", "fault": "disk.media_wear" if n % 2 else "cpu.overheating"} for n in range(7)]
+    monkeypatch.setattr("browser.site.RULES", rules)
+    first = await api("/rules", limit=3, fault="cpu.overheating")
+    second = await api("/rules", limit=3, fault="cpu.overheating", cursor=first["next"])
+    assert [rule["id"] for page in (first, second) for rule in page["items"]] == ["r0", "r2", "r4", "r6"]
+    assert second["next"] is None
+    assert "cursor" in (await api("/rules", 422, cursor="r99"))["detail"]
+
+
+async def test_quarantine_of_a_tenant(api):
+    assert len((await api("/quarantine", tenant="nordfrost"))["items"]) == 2
+    assert (await api("/quarantine", tenant="nobody"))["items"] == []
+
+
 async def test_quarantine_newest_first_with_reason_and_payload(api):
     page = await api("/quarantine")
     assert [item["reason"] for item in page["items"]] == [

@@ -42,6 +42,9 @@ def document(desk):
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", desk.app)
     tenant, device_class, device = WASHER.split("/")
     there = {
+        "table": "owners",
+        "row_id": "anna",
+        "owner": "anna",
         "case_id": desk.case.rpartition("/")[2],
         "order_id": desk.order.rpartition("/")[2],
         "tenant": tenant,

@@ -8,6 +8,10 @@ import pytest
 from orders_world import FAULTS, OPENED_AT, WASHER, case_of
 from typer.testing import CliRunner, Result
 
+from diagnostics.orders.changes import OrderChange
+from diagnostics.orders.filling import Filled
+from diagnostics.orders.lifecycle import Actor
+from diagnostics.orders.model import OrderState, ServiceOrder
 from diagnostics.orders.prefill import prefill
 from diagnostics.orders.registry import Owner
 from gateway.cli.devices import devices_app
@@ -218,7 +222,7 @@ def test_an_erased_person_stands_nowhere_and_the_history_does(folder: Path) -> N
     order = order_of_anna(folder)
     url = f"sqlite:///{folder / 'forewarn-data' / 'ledger.db'}"
     ledger = SqlLedger(url)
-    ledger.commit(LedgerWrite(orders=[order]))
+    ledger.commit(LedgerWrite(orders=[order], changes=[filled_in(order)]))
     ledger.close()
 
     result = forewarn("erase", "anna", "--yes")
@@ -244,6 +248,22 @@ def test_an_erased_person_stands_nowhere_and_the_history_does(folder: Path) -> N
     assert (found.owners["anna"].name, found.owners["anna"].language) == (None, "de")
     assert found.owners["ben"].contact == "ben@example.org"
     assert found.sites["h2"].address is not None
+
+
+def filled_in(order: ServiceOrder) -> OrderChange:
+    """A word of an engineer by which an order came to hold what a person said."""
+    said = {"customer.contact": "anna@example.org", "site.address": order.site.address}
+    return OrderChange(
+        change_id="OC-1",
+        order_id=order.order_id,
+        at=1,
+        who="bert",
+        by=Actor.ENGINEER,
+        before=OrderState.SUBMITTED,
+        after=OrderState.SUBMITTED,
+        why="she called",
+        filled=[Filled(field=field, value=value) for field, value in said.items()],
+    )
 
 
 def test_nobody_is_erased_by_mistake(folder: Path) -> None:

@@ -81,3 +81,37 @@ def test_what_was_said_stands_after_a_kill(tmp_path, mosquitto, state_is_there):
         ]
         refused = post(running, f"/orders/{order['order_id']}/state", {"state": "acknowledged"})
         assert refused["state"] == "acknowledged"
+
+
+@pytest.mark.parametrize("state_is_there", [True, False])
+def test_a_silence_and_what_was_filled_in_stand_after_a_kill(tmp_path, mosquitto, state_is_there):
+    (tmp_path / "yard.yaml").write_text(PACK)
+    with (
+        gateway(tmp_path, mosquitto.url, f'[rules]\npacks = ["{tmp_path}/yard.yaml"]\n') as running,
+        Device(mosquitto.url, "acme/appliance/wm-7") as device,
+        Device(mosquitto.url, "acme/appliance/wm-8") as other,
+    ):
+        body = {"tenant": "acme", "match": {"device": "wm-7"}, "for": "1h", "note": "a bench"}
+        silence = post(running, "/silences", body, status=201)
+        device.measure(now_ms(), {"leak.detected": True})
+        other.measure(now_ms(), {"leak.detected": True})
+        running.wait_metric("forewarn_orders_opened_total", 1)
+        (held,) = wait_until(
+            lambda: running.items("cases", reason="silenced"), seconds=PATIENCE, what="the silenced case"
+        )
+        (order,) = running.items("orders")
+        fields = {"fields": {"site.country": "DE"}}
+        httpx.patch(f"{running.url}/api/v1/orders/{order['order_id']}", json=fields).raise_for_status()
+        before = told_of(running)
+        running.kill()
+        if not state_is_there:
+            (running.data / "state.npz").unlink(missing_ok=True)
+        running.start()
+        running.wait_ready()
+        assert told_of(running) == before
+        assert running.items("silences", state="active") == [silence]
+        assert [d["device"] for d in running.items("devices")] == ["wm-7", "wm-8"]
+        url = f"{running.url}/api/v1/silences/{silence['silence_id']}"
+        assert httpx.delete(url, timeout=PATIENCE).json()["state"] == "expired"
+        (opened,) = [o for o in running.items("orders") if o["case_id"] == held["case_id"]]
+        assert opened["device"]["device"] == "wm-7"

@@ -125,7 +125,7 @@ class _CasePage:
         with section(t("Story"), "with-filters"):
             with box("div", "filters"):
                 orders = [("", t("newest first")), ("oldest", t("as it came"))]
-                choice(t("Order"), orders, self._view.story, self._tell)
+                choice(t("Sequence"), orders, self._view.story, self._tell)
             catalogue = self._desk.queries.catalogue
             self._story: Region[Story] = Region(
                 box("ol", "ledger"), lambda story: draw_story(story, catalogue)

@@ -99,7 +99,7 @@ class Answer:
 
 async def device_page(desk: Desk, device: DeviceId, view: View) -> None:
     """Build the page of a device that spoke or stands in the registry."""
-    installed = Installed(desk.queries.registry, desk.caller)
+    installed = Installed(desk.queries.registry, desk.caller, desk.queries.trail)
     async with frame(desk, "devices", device.device, style="device") as live:
         record, known = await asyncio.gather(
             asyncio.to_thread(desk.queries.device, device), asyncio.to_thread(installed.knows, device)

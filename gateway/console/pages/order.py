@@ -52,7 +52,7 @@ async def _build(desk: Desk, live: Live, order: ServiceOrder, outbox: Deliveries
         return await asyncio.to_thread(queries.ledger.case, order.case_id)
 
     heading: Region[ServiceOrder] = Region(box("div", "headline"), lambda shown: sheet(shown).draw_heading())
-    actions = OrderActions(desk.caller, desk.instructed)
+    actions = OrderActions(desk.caller, desk.instructed, queries.trail)
     bar = OrderBar(box("div", "order-bar"), actions, order.tenant, live, case)
     gaps = Gaps(box("div"), bar.fill, may_fill=bar.may_act)
     with box("div", "columns"):

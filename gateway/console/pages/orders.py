@@ -76,12 +76,12 @@ def _columns() -> tuple[dict[str, str], ...]:
     return (
         column("severity", t("Severity")),
         column("fault", t("Fault"), "wide"),
+        column("resolve_by", t("Resolve by"), "number"),
         column("device", t("Device")),
         column("state", t("State")),
         column("site", t("Where"), "wide"),
         column("payer", t("Who pays")),
         column("missing", t("Missing"), "number"),
-        column("resolve_by", t("Resolve by"), "number"),
         column("opened", t("Opened"), "number"),
     )
 
@@ -156,8 +156,7 @@ def _ask(desk: Desk, filters: Filters) -> Answer:
     now, lists = desk.queries.now(), desk.queries.lists
     found = lists.orders(wanted, now=now, skip=(filters.page - 1) * PAGE_SIZE, limit=PAGE_SIZE)
     late = lists.orders(OrderFilter("open", "overdue", tenants=tenants), now=now, skip=0, limit=1)
-    orders = [order for one in found.keys if (order := desk.queries.order(one)) is not None]
-    return Answer(orders, found.total, late.total, desk.totals())
+    return Answer(desk.queries.ledger.orders_of(found.keys), found.total, late.total, desk.totals())
 
 
 def order_row(order: ServiceOrder) -> Row:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from gateway.console.filters import Change, choice, keep_address, search
 from gateway.console.frame import Desk, frame
+from gateway.console.language import t
 from gateway.console.links import with_filters
 from gateway.console.live import Live
 from gateway.console.parts import Row, Sheet, box, column, text
-from gateway.console.words import words_of
+from gateway.console.words import rejection_words
 from gateway.ports import Page, Quarantined
 from gateway.wire.reasons import QuarantineReason
 from gateway.wire.topics import is_filter
@@ -16,14 +17,6 @@ from rules.times import parse_duration
 PAGE_SIZE = 200
 REASONS = tuple(reason.value for reason in QuarantineReason)
 SPANS = ("1h", "24h", "7d")
-
-COLUMNS = (
-    column("arrival", "Arrived"),
-    column("reason", "Reason"),
-    column("detail", "What was expected", "wide"),
-    column("topic", "Topic"),
-    column("payload", "Payload"),
-)
 
 
 @dataclass
@@ -41,20 +34,31 @@ async def quarantine_page(desk: Desk, filters: Filters) -> None:
         filters.reason = ""
     if filters.since not in SPANS:
         filters.since = ""
-    async with frame(desk, "quarantine", "Quarantine") as live:
+    async with frame(desk, "quarantine", t("Quarantine")) as live:
         with box("div", "head"):
-            text("h1", "Quarantine")
+            text("h1", t("Quarantine"))
             summary = text("p", "", "summary")
             box("div", "spread")
             _filter_bar(filters, live)
-        sheet = Sheet(COLUMNS, label="Quarantine")
+        sheet = Sheet(_columns(), label=t("Quarantine")).classes("cards")
 
         def show(page: Page[Quarantined]) -> None:
-            shown = f"the newest {len(page.items)}" if page.next else str(len(page.items))
-            summary.set_text(f"{shown}, kept with the reason" if page.items else "")
+            number = len(page.items)
+            shown = t("the newest {number}", number=number) if page.next else str(number)
+            summary.set_text(t("{number}, kept with the reason", number=shown) if number else "")
             sheet.show([_row(row) for row in page.items], empty=_empty(filters))
 
         await live.watch(lambda: _ask(desk, filters), show)
+
+
+def _columns() -> list[dict[str, str]]:
+    return [
+        column("arrival", t("Arrived")),
+        column("reason", t("Reason")),
+        column("detail", t("What was expected"), "wide"),
+        column("topic", t("Topic")),
+        column("payload", t("Payload")),
+    ]
 
 
 def _filter_bar(filters: Filters, live: Live) -> None:
@@ -67,11 +71,11 @@ def _filter_bar(filters: Filters, live: Live) -> None:
         return change
 
     with box("div", "filters"):
-        reasons = [("", "all"), *((reason, words_of(reason)) for reason in REASONS)]
-        choice("Reason", reasons, filters.reason, keep("reason"))
-        spans = [("", "ever"), *((span, f"last {span}") for span in SPANS)]
-        choice("Arrived", spans, filters.since, keep("since"))
-        search("Topic", filters.topic, "fw/acme/#", keep("topic"))
+        reasons = [("", t("all")), *((reason, rejection_words(reason)) for reason in REASONS)]
+        choice(t("Reason"), reasons, filters.reason, keep("reason"))
+        spans = [("", t("ever")), *((span, t("last {span}", span=span)) for span in SPANS)]
+        choice(t("Arrived"), spans, filters.since, keep("since"))
+        search(t("Topic"), filters.topic, "fw/acme/#", keep("topic"))
 
 
 def _ask(desk: Desk, filters: Filters) -> Page[Quarantined]:
@@ -87,16 +91,16 @@ def _ask(desk: Desk, filters: Filters) -> Page[Quarantined]:
 
 def _empty(filters: Filters) -> str:
     if filters.topic and not is_filter(filters.topic):
-        return "This is no MQTT topic filter: + stands for one level, # at the end for all that follow."
+        return t("This is no MQTT topic filter: + stands for one level, # at the end for all that follow.")
     if any(vars(filters).values()):
-        return "Nothing in quarantine is like this."
-    return "Nothing is in quarantine: every message could be used."
+        return t("Nothing in quarantine is like this.")
+    return t("Nothing is in quarantine: every message could be used.")
 
 
 def _retry_words(row: Quarantined) -> str:
     if row.retry_requested_at is None:
         return ""
-    return "retried" if row.retried_at is not None else "waits to be retried"
+    return t("retried") if row.retried_at is not None else t("waits to be retried")
 
 
 def _row(row: Quarantined) -> Row:
@@ -106,12 +110,14 @@ def _row(row: Quarantined) -> Row:
         "key": str(row.number),
         "cells": {
             "arrival": {"ms": message.arrival},
-            "reason": {"text": words_of(message.reason), "sub": _retry_words(row)},
+            "reason": {"text": rejection_words(message.reason), "sub": _retry_words(row)},
             "detail": {"text": message.detail},
             "topic": {"text": message.topic, "tone": "code"},
             "payload": {
                 "text": "",
-                "summary": f"the first {size:,} bytes" if message.truncated else f"{size:,} bytes",
+                "summary": t("the first {number} bytes", number=f"{size:,}")
+                if message.truncated
+                else t("{number} bytes", number=f"{size:,}"),
                 "details": message.payload.decode("utf-8", errors="replace"),
             },
         },
