@@ -11,6 +11,54 @@ HEADINGS = ("", "today", "candidate")
 
 Line = tuple[str, str, str]
 
+_WARMED_UP = (
+    "Reading began at {began}, so that windows are filled; of what happened before {start} "
+    "nothing is counted."
+)
+_NOTHING_BEFORE = "The history has nothing before {start}: windows began empty, on both sides."
+_LOOKED_FURTHER = (
+    "{number} rules look back further than the warm-up, {first} among them: on both sides they "
+    "saw only what came since. Unless one is named it is {longest} at most."
+)
+_ASSUMED = (
+    "Self tests that were not asked at that moment are taken to have come out as the same test of"
+    " the same part did within a day of it: {today} today, {candidate} with the candidate."
+)
+_UNANSWERED = (
+    "Self tests whose answers nobody knows are taken as not answered: {today} today, {candidate} "
+    "with the candidate. Their cases waited for the deadline, then for the rule's other ways."
+)
+_REFUSED = (
+    "Words of people about cases that there would not have been had no effect: {today} today, "
+    "{candidate} with the candidate."
+)
+
+#: All of what is said that can be translated, for the console's catalogues.
+TEXTS = (
+    "rules",
+    "cases",
+    "orders",
+    "cancelled again",
+    "parts sent",
+    "owners contacted",
+    "self tests asked for",
+    "answer assumed",
+    "answer unknown",
+    "labelled faults",
+    "with an order",
+    "true orders",
+    "false orders",
+    "precision",
+    "recall",
+    "median delay",
+    _WARMED_UP,
+    _NOTHING_BEFORE,
+    _LOOKED_FURTHER,
+    _ASSUMED,
+    _UNANSWERED,
+    _REFUSED,
+)
+
 
 class Note(NamedTuple):
     """A sentence and the values that are put into it; the sentence can be translated."""
@@ -80,20 +128,18 @@ def notes_of(result: BacktestResult) -> Iterator[Note]:
     """Yield what must be known of the figures."""
     if result.warm_up_messages:
         yield Note(
-            "Reading began at {began}, so that windows are filled; of what happened before {start} nothing is"
-            " counted.",
+            _WARMED_UP,
             {"began": result.warm_up_from, "start": result.start},
         )
     else:
         yield Note(
-            "The history has nothing before {start}: windows began empty, on both sides.",
+            _NOTHING_BEFORE,
             {"start": result.start},
         )
     if result.looked_further:
         names = list(result.looked_further)
         yield Note(
-            "{number} rules look back further than the warm-up, {first} among them: on both sides they saw"
-            " only what came since. Unless one is named it is {longest} at most.",
+            _LOOKED_FURTHER,
             {
                 "number": len(names),
                 "first": ", ".join(names[:3]),
@@ -103,20 +149,17 @@ def notes_of(result: BacktestResult) -> Iterator[Note]:
     probes = (result.today.probes, result.candidate.probes)
     if any(side.assumed for side in probes):
         yield Note(
-            "Self tests that were not asked at that moment are taken to have come out as the same test of the"
-            " same part did within a day of it: {today} today, {candidate} with the candidate.",
+            _ASSUMED,
             _both(*(side.assumed for side in probes)),
         )
     if any(side.unanswered for side in probes):
         yield Note(
-            "Self tests whose answers nobody knows are taken as not answered: {today} today, {candidate} with"
-            " the candidate. Their cases waited for the deadline, then for the rule's other ways.",
+            _UNANSWERED,
             _both(*(side.unanswered for side in probes)),
         )
     if result.today.refused or result.candidate.refused:
         yield Note(
-            "Words of people about cases that there would not have been had no effect: {today} today,"
-            " {candidate} with the candidate.",
+            _REFUSED,
             _both(result.today.refused, result.candidate.refused),
         )
 
