@@ -30,6 +30,8 @@ REPLAYED = "idempotency-replayed"
 LONGEST_KEY = 255
 #: Larger answers are not kept; what acts do is known by other means then (gateway/api/acting.py).
 MOST_BYTES = 262_144
+#: Where answers hold passwords and tokens, which are kept nowhere: there a key is not heeded.
+_SECRET = ("/api/v1/me", "/api/v1/accounts", "/api/v1/login", "/api/v1/logout")
 #: Headers of an answer that are kept with it.
 _KEPT_HEADERS = ("content-type", "etag", "location")
 
@@ -114,8 +116,9 @@ class Repeating:
 
 
 def _key_of(scope: Scope) -> str | None:
-    posted = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith("/api/v1/")
-    return Headers(scope=scope).get(KEY) if posted else None
+    if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith("/api/v1/"):
+        return None
+    return None if scope["path"].startswith(_SECRET) else Headers(scope=scope).get(KEY)
 
 
 def _problem_of(key: str) -> str | None:

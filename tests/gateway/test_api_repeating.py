@@ -96,7 +96,7 @@ async def test_answers_are_kept_for_a_day_and_large_ones_are_told_and_not_kept(d
 
     repeating = Repeating(app, answers=desk.answers, clock=clock, events=desk.site.events)
 
-    async def posted(content):
+    async def posted(content, path="/api/v1/x"):
         async def named(scope, receive, send):
             scope["state"] = {"caller": PEOPLE["engineer"]}
             await repeating(scope, receive, send)
@@ -104,7 +104,7 @@ async def test_answers_are_kept_for_a_day_and_large_ones_are_told_and_not_kept(d
         transport = ASGITransport(named)
         async with AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as http:
             headers = {"Idempotency-Key": "k"}
-            return await http.post("/api/v1/x", content=content, headers=headers)
+            return await http.post(path, content=content, headers=headers)
 
     for _ in range(2):
         assert (await posted(b"a")).content == body + b"!"
@@ -117,6 +117,10 @@ async def test_answers_are_kept_for_a_day_and_large_ones_are_told_and_not_kept(d
     for _ in range(2):
         assert (await posted(b"c")).content == body + b"!"
     assert calls == [b"a", b"b", b"c", b"c"]
+    body = b"a token that is shown once"
+    for _ in range(2):
+        await posted(b"d", "/api/v1/me/tokens")
+    assert calls[4:] == [b"d", b"d"]
 
 
 async def test_what_is_known_is_not_sent_again(desk):
