@@ -205,7 +205,7 @@ def _hold_areas(panel: Panel) -> dict[str, object]:
     label = {
         "show": True,
         "formatter": t("hold {time}", time=duration_words(panel.holds[0].end - panel.holds[0].start)),
-        "position": "insideBottomLeft",
+        "position": "insideTopLeft",
         "~color": QUIET,
         "fontSize": 10,
     }
