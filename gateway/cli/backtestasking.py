@@ -32,6 +32,7 @@ def ask(
         asked: what is to be tried.
         show: is told how far it is.
         written: beginning and end of the span as the user wrote them; the end may be left out.
+        headers: by which the gateway knows the command line.
 
     Raises:
         UserError: the gateway refuses what it is given.

@@ -91,6 +91,22 @@ def bench_backtest(
     _report("backtest", ["month"], settings)
 
 
+@bench_app.command("orders")
+def bench_orders(
+    orders: Annotated[int, typer.Option(min=10, help="That are measured.")] = 5_000,
+    devices: Annotated[int, typer.Option(min=4, help="Of the fleet that the registry knows.")] = 2_000,
+    batch: Annotated[int, typer.Option(min=1, help="Orders of one commit.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the invented registry.")] = 1,
+    only: Annotated[list[str] | None, typer.Option(help="This measurement; may be given again.")] = None,
+) -> None:
+    """Measure orders a second on one core: pre-fill, then ledger and outbox in one commit."""
+    from gateway.bench.orders import MEASUREMENTS
+
+    settings = {"orders": orders, "devices": devices, "batch": batch, "seed": seed}
+    usual = [name for name, (_, is_usual) in MEASUREMENTS.items() if is_usual]
+    _report("orders", _chosen(only, list(MEASUREMENTS), usual), settings)
+
+
 def _chosen(only: list[str] | None, names: list[str], usual: list[str]) -> list[str]:
     """Return the measurements to run, in their usual order.
 

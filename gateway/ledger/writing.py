@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
 import msgspec
 import sqlalchemy as sa
@@ -129,10 +130,10 @@ def write_orders(connection: sa.Connection, written: Sequence[ServiceOrder], now
     outbox, created at `now`.
     """
     new = []
+    statement = _once(connection.dialect.name, orders)
     for order in written:
         row = _order_row(order)
-        statement = insert_into(connection, orders).values(row).on_conflict_do_nothing()
-        if connection.execute(statement).rowcount:
+        if connection.execute(statement, row).rowcount:
             new.append(order)
             _owe(connection, OPENED if order.is_open else CLOSED, row, now)
         elif not order.is_open:
@@ -232,14 +233,21 @@ def _owe(
     connection: sa.Connection, kind: str, order: dict[str, object], now: int, of: str | None = None
 ) -> None:
     """Leave an event for other systems; `of` tells events of one kind apart that an order has several of."""
-    statement = insert_into(connection, outbox).values(
-        event_id=f"{order['order_id']}/{kind}" + ("" if of is None else f"/{of}"),
-        type=kind,
-        subject=order["order_id"],
-        payload=order["document"],
-        created=now,
-    )
-    connection.execute(statement.on_conflict_do_nothing())
+    row = {
+        "event_id": f"{order['order_id']}/{kind}" + ("" if of is None else f"/{of}"),
+        "type": kind,
+        "subject": order["order_id"],
+        "payload": order["document"],
+        "created": now,
+    }
+    connection.execute(_once(connection.dialect.name, outbox), row)
+
+
+@cache
+def _once(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """Return the insert that leaves a row that is there; to build it takes longer than to run it."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()
 
 
 def _quarantine_rows(rejected: Sequence[Rejected]) -> list[dict[str, object]]:
