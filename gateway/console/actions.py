@@ -11,7 +11,7 @@ from gateway.access.principal import Principal, Role, Scope
 from gateway.access.trail import Trail
 from gateway.api.desk import KEPT_WITHIN
 from gateway.api.views import Instructed, Word
-from gateway.console.language import t
+from gateway.console.language import language, t
 from gateway.errors import ForewarnError, OutsideError
 from rules.symbols import DeviceId
 
@@ -162,6 +162,7 @@ class Actions:
                 raise NotDoneError(t("You may look at {brand}, not act on it.", brand=tenant))
 
     async def _tell(self, words: Sequence[Word]) -> list[str | None]:
+        language()  # asked while what was pressed still stands; it may be drawn anew before this returns
         if not words:
             return []
         if self._instructed is None:

@@ -35,11 +35,17 @@ def speak(language: str) -> None:
 
 
 def language() -> str:
-    """Return the language of the page at work."""
-    stack = Slot.get_stack()
-    if not stack:  # no page is at work: a thread, or a test of words
-        return _current.get()
-    return _of_client.get(stack[-1].parent.client, _current.get())
+    """Return the language of the page at work.
+
+    What was asked once in a task holds for the rest of it: what was pressed may be drawn anew meanwhile, and
+    then no page is known any more.
+    """
+    for slot in reversed(Slot.get_stack()):
+        parent = slot._parent()
+        if parent is not None:
+            _current.set(_of_client.get(parent.client, _current.get()))
+            break
+    return _current.get()
 
 
 def preferred(accepted: str | None) -> str:
