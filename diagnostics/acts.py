@@ -9,11 +9,11 @@ from diagnostics.decision import Reason
 from diagnostics.faults import FaultCatalogue
 from diagnostics.instruction import Instruction, RefusedError, Verb
 from diagnostics.journal import Journal, Verdict
-from diagnostics.naming import Traits, derived
+from diagnostics.naming import TraitsOf, derived
 from diagnostics.orders.model import OrderState
 from diagnostics.probing import Probing
+from diagnostics.settling import Settling
 from rules.model import Rule
-from rules.symbols import DeviceId
 from rules.times import DAY_MS
 
 #: A fault that goes away within so long of a remedy is taken as mended by it: the longest pause between two
@@ -28,15 +28,8 @@ class Book(Protocol):
     rules: dict[str, Rule]
     faults: FaultCatalogue
     probing: Probing
-    traits: Callable[[DeviceId], Traits]
-
-    def settle(self, case: Case, rule: Rule, at: int, arrival: int) -> None:
-        """Confirm a rule's suspicion when its ways suffice."""
-        ...
-
-    def release(self, case: Case, at: int) -> None:
-        """Let the order of a case go on that waited for a silence, when that is over."""
-        ...
+    traits: TraitsOf
+    settling: Settling
 
 
 def act(book: Book, case: Case, instruction: Instruction, at: int) -> None:
@@ -119,8 +112,8 @@ def _reopen(book: Book, case: Case, instruction: Instruction, at: int) -> None:
     for rule_id in list(case.standings):
         rule = book.rules.get(rule_id)
         if rule is not None:
-            book.settle(case, rule, at, at)
-    book.release(case, at)
+            book.settling.settle(case, rule, at, at)
+    book.settling.release(case, at)
     case.dismissal = None
 
 
@@ -147,7 +140,7 @@ def _confirm(book: Book, case: Case, instruction: Instruction, at: int) -> None:
         book.journal.verdicts.append(Verdict(case, rule, at, at, words, insisted=True))
     else:
         for _, rule in suspecting:
-            book.settle(case, rule, at, at)
+            book.settling.settle(case, rule, at, at)
         if case.state == CaseState.SUSPECTED:
             _still_waits(book.journal, case, instruction, at)
 

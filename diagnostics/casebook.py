@@ -13,19 +13,19 @@ steady again.
 """
 
 import heapq
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from diagnostics import acts, following, probing, silencing, wording
 from diagnostics.case import Case, CaseState, Command, Evidence, Key, OrderStanding, Probe, Standing
-from diagnostics.confirming import confirmation
 from diagnostics.decision import Outcome, Reason, Scalar
 from diagnostics.faults import FaultCatalogue
 from diagnostics.instruction import Instruction, RefusedError, Verb
 from diagnostics.journal import Journal, Verdict
-from diagnostics.naming import Traits, derived
+from diagnostics.naming import Traits, TraitsOf, derived
 from diagnostics.orders.model import OrderState
 from diagnostics.probing import DEFAULT_PROBE_DEADLINE_MS, Probing
+from diagnostics.settling import Settling, touch, values_of
 from diagnostics.silences import Silences, SilenceWord
 from diagnostics.standings import believe_again, hold_back, regrade, withdraw
 from rules.findings import Finding
@@ -59,13 +59,14 @@ class CaseBook:
         *,
         reopen_window_ms: int = DEFAULT_REOPEN_WINDOW_MS,
         cancel_on_recovery: bool = False,
-        traits: Callable[[DeviceId], Traits] = lambda _device: Traits(),
+        traits: TraitsOf = lambda _device: Traits(),
     ) -> None:
         self.rules = {rule.id: rule for rule in rules}
         self.faults = faults
         self.traits = traits
         self.probing = Probing(probe_deadline_ms)
         self.silences = Silences()
+        self.settling = Settling(self, reopen_window_ms)
         self._reopen_ms = reopen_window_ms
         self._cancel_on_recovery = cancel_on_recovery
         self._now = 0  # arrival clock, as far as `expire` was told
@@ -97,8 +98,8 @@ class CaseBook:
             self._clear(case, standing, finding)
             return
         self._add_evidence(case, finding)
-        self._touch(case, finding.at)
-        self.settle(case, finding.rule, finding.at, finding.arrival)
+        touch(self.journal, case, finding.at)
+        self.settling.settle(case, finding.rule, finding.at, finding.arrival)
 
     def reply(self, device: DeviceId, body: Mapping[str, object], arrival: int) -> bool:
         """Take the answer to a probe; False when no such probe was sent to that device."""
@@ -113,7 +114,7 @@ class CaseBook:
         result = body.get("result")
         probe.result = dict(result) if isinstance(result, Mapping) else {}
         probe.answered_at = arrival
-        self._touch(case, arrival)
+        touch(self.journal, case, arrival)
         if state == "running":
             probe.state = probe.state if probe.state == "expired" else "running"
             probing.note(self.journal, case, probe, arrival, Reason.PROBE_RUNNING)
@@ -129,9 +130,9 @@ class CaseBook:
             probing.note(self.journal, case, probe, arrival, Reason.PROBE_ANSWERED, outcome="note")
         for rule_id in asking:
             if state != "passed":
-                self.settle(case, self.rules[rule_id], arrival, arrival)
+                self.settling.settle(case, self.rules[rule_id], arrival, arrival)
             elif probe.kind == "probe":  # after a remedy the rules say whether the fault is gone
-                self._refute(case, rule_id, probe, arrival)
+                self.settling.refute(case, rule_id, probe, arrival)
         return True
 
     def instruct(self, device: DeviceId, instruction: Instruction, at: int) -> None:
@@ -160,7 +161,7 @@ class CaseBook:
         else:
             acts.act(self, case, instruction, at)
         case.instructions = [*case.instructions, instruction.instruction_id][-_REMEMBERED:]
-        self._touch(case, at)
+        touch(self.journal, case, at)
 
     def hush(self, word: SilenceWord, at: int) -> None:
         """Begin or end a silence, as somebody says; said again, it is done already.
@@ -204,30 +205,17 @@ class CaseBook:
         case = self._cases[key]
         probe = next(p for p in case.probes if p.probe_id == probe_id)
         probe.state = "expired"
-        self._touch(case, deadline)
+        touch(self.journal, case, deadline)
         probing.note(self.journal, case, probe, deadline, Reason.PROBE_EXPIRED)
         for rule_id in self._asking(case, probe):
-            self.settle(case, self.rules[rule_id], deadline, deadline)
+            self.settling.settle(case, self.rules[rule_id], deadline, deadline)
 
     def _release(self, at: int) -> None:
         """Let the orders go on that waited for silences which are over by now, unless others go on."""
         self.silences.take_ended(at)
         for case in list(self._cases.values()):
             if case.held is not None and silencing.is_over(self.silences, case.held, at):
-                self.release(case, at)
-
-    def release(self, case: Case, at: int) -> None:
-        """Let the order of a case go on that waited for a silence, now that it is over."""
-        held = case.held
-        if held is None or case.state != CaseState.CONFIRMED:
-            return  # one that was dismissed looks again if that is taken back
-        case.held = None
-        rule = silencing.rule_of(case, held, self.rules)
-        if rule is None or case.has_open_order:
-            return
-        if not self._holds_back(case, rule, at, at, held.confirmed_by, since=held.at):
-            self._touch(case, at)
-            self._want_order(case, rule, at, at, held.confirmed_by, seen_at=held.at)
+                self.settling.release(case, at)
 
     # What is done with verdicts
 
@@ -248,13 +236,13 @@ class CaseBook:
             outcome="order",
             reason=Reason.CONFIRMED,
             text=text,
-            values=self._values(case, verdict.rule),
+            values=values_of(case, verdict.rule),
         )
 
     def no_order(self, verdict: Verdict, reason: Reason, text: str) -> None:
         """Note why a confirmed case opens no order."""
         verdict.case.reason = reason
-        values = self._values(verdict.case, verdict.rule)
+        values = values_of(verdict.case, verdict.rule)
         self.journal.decide(
             verdict.case,
             verdict.rule.id,
@@ -367,7 +355,7 @@ class CaseBook:
             flapping=before is not None and before.flapping,
         )
         self._add_evidence(case, finding)
-        self._touch(case, finding.at)
+        touch(self.journal, case, finding.at)
         values = _observed(finding)
         reason = Reason.WAITING_CONFIRMATION if rule.confirm else Reason.SUSPECTED
         reason = Reason.REOPENED if reopened else reason
@@ -400,12 +388,12 @@ class CaseBook:
             for way in rule.confirm.ways if rule.confirm else ():
                 if isinstance(way, ProbeWay):
                     self._send_probe(case, rule, way, finding)
-        self.settle(case, rule, finding.at, finding.arrival)
+        self.settling.settle(case, rule, finding.at, finding.arrival)
 
     def _grade(self, case: Case, standing: Standing, finding: Finding) -> None:
         standing.severity = finding.severity
         self._add_evidence(case, finding)
-        self._touch(case, finding.at)
+        touch(self.journal, case, finding.at)
         why = wording.by_rule(finding.rule, finding.severity)
         regrade(self.journal, case, finding.rule.id, at=finding.at, why=why, values=_observed(finding))
 
@@ -416,7 +404,7 @@ class CaseBook:
         (self._flapping.add if begins else self._flapping.discard)(lane)
         if case is None or standing is None or standing.flapping == begins:
             return
-        self._touch(case, finding.at)
+        touch(self.journal, case, finding.at)
         if begins:
             hold_back(self.journal, case, standing, finding)
             return
@@ -462,136 +450,10 @@ class CaseBook:
         )
         self.probing.send(self.journal, case, probe)
 
-    def settle(self, case: Case, rule: Rule, at: int, arrival: int) -> None:
-        """Confirm a rule's suspicion when its ways suffice."""
-        standing = case.standings[rule.id]
-        if not standing.waits or (standing.flapping and not standing.engineer) or not case.is_open:
-            return
-        confirmed_by = confirmation(case, rule, standing)
-        if confirmed_by is None:
-            return
-        standing.verdict = "confirmed"
-        first = case.state != CaseState.CONFIRMED
-        case.state = CaseState.CONFIRMED
-        case.confirmed_at = at if case.confirmed_at is None else case.confirmed_at
-        self._touch(case, at)
-        ended = case.order_id is not None and not case.has_open_order
-        if case.has_open_order or not (first or ended or case.held):
-            self._join(case, rule, at, confirmed_by, first=first)
-            return
-        if not standing.engineer and self._holds_back(case, rule, at, arrival, confirmed_by):
-            self.journal.event(case, rule.id, "confirmed", at, case.reason)
-            return
-        case.held = None
-        if not ended:
-            self.journal.event(case, rule.id, "confirmed", at, Reason.CONFIRMED)
-        self._want_order(case, rule, at, arrival, confirmed_by, seen_at=at)
-
-    def _join(self, case: Case, rule: Rule, at: int, confirmed_by: str, *, first: bool) -> None:
-        """Note a confirmation that changes nothing: there is an order, or a reason against one, already."""
-        if first:
-            case.reason = Reason.ALREADY_OPEN  # it came back; a second rule that agrees changes nothing
-        self.journal.event(case, rule.id, "confirmed", at, Reason.ALREADY_OPEN)
-        self.journal.decide(
-            case,
-            rule.id,
-            at=at,
-            outcome="order" if case.order_id else "no_order",
-            reason=Reason.ALREADY_OPEN,
-            text=wording.already_open(case, confirmed_by),
-            values=self._values(case, rule),
-        )
-
-    def _holds_back(
-        self, case: Case, rule: Rule, at: int, arrival: int, confirmed_by: str, *, since: int | None = None
-    ) -> bool:
-        """Keep an order back while a silence goes on; `since` is when the fault was confirmed, if not now."""
-        silence = self.silences.over(case, rule.id, self.traits(case.key[0]), arrival)
-        if silence is None:
-            return False
-        self._touch(case, at)
-        silencing.hold(
-            self.journal,
-            case,
-            rule,
-            silence,
-            at=at,
-            since=at if since is None else since,
-            confirmed_by=confirmed_by,
-            values=self._values(case, rule),
-        )
-        return True
-
-    def _want_order(
-        self, case: Case, rule: Rule, at: int, arrival: int, confirmed_by: str, *, seen_at: int
-    ) -> None:
-        """Ask for an order, or let the one that has ended follow its fault; confirmed at `seen_at`, ms."""
-        if case.order_id is not None:
-            self._confirm_ended(case, rule, at, confirmed_by, seen_at=seen_at)
-            return
-        case.reason = Reason.CONFIRMED
-        insisted = bool(case.standings[rule.id].engineer)
-        self.journal.verdicts.append(Verdict(case, rule, at, arrival, confirmed_by, insisted=insisted))
-
-    def _confirm_ended(self, case: Case, rule: Rule, at: int, confirmed_by: str, *, seen_at: int) -> None:
-        """Let an order that has ended follow its fault, which was confirmed anew at `seen_at`, ms.
-
-        One that was repaired a short while ago comes back; any other does on an engineer's word.
-        """
-        ended = case.order_standing
-        assert ended is not None
-        assert case.order_id is not None
-        back = following.is_back(case, seen_at, self._reopen_ms)
-        reason = Reason.RECENTLY_REPAIRED if back else Reason.ORDER_ENDED
-        if back:
-            text = wording.recently_repaired(case.order_id, ended.ended_at or at, confirmed_by)
-            following.reopen(self.journal, case, at=at, confirmed_by=confirmed_by)
-        else:
-            text = wording.order_ended(case, confirmed_by)
-        case.reason = reason
-        if seen_at == at:
-            self.journal.event(case, rule.id, "confirmed", at, reason)
-        self.journal.decide(
-            case,
-            rule.id,
-            at=at,
-            outcome="order" if back else "no_order",
-            reason=reason,
-            text=text,
-            values=self._values(case, rule),
-        )
-
-    def _refute(self, case: Case, rule_id: str, probe: Probe, arrival: int) -> None:
-        """Let a passed self test refute a rule's suspicion, also one that time confirmed before it came."""
-        standing = case.standings[rule_id]
-        overturned = standing.suspected and standing.verdict == "confirmed" and not standing.engineer
-        if not (standing.waits or overturned) or not case.is_open:
-            return
-        standing.verdict = "refuted"
-        text = wording.refuted(probe, case)
-        self.journal.event(case, rule_id, "refuted", arrival, Reason.REFUTED_BY_PROBE)
-        self.journal.decide(
-            case,
-            rule_id,
-            at=arrival,
-            outcome="no_order",
-            reason=Reason.REFUTED_BY_PROBE,
-            text=text,
-            values=wording.plain_result(probe),
-        )
-        others = [s for s in case.standings.values() if s.suspected and s.verdict != "refuted"]
-        if not others:
-            case.state = CaseState.REFUTED
-            case.ended_at = arrival
-            case.reason = Reason.REFUTED_BY_PROBE
-            case.held = None
-            if case.has_open_order:
-                following.refuted(self.journal, case, at=arrival, probe=probe)
-
     def _clear(self, case: Case, standing: Standing, finding: Finding) -> None:
         rule = finding.rule
         standing.suspected = False
-        self._touch(case, finding.at)
+        touch(self.journal, case, finding.at)
         values = _observed(finding)
         waiting = standing.verdict == "waiting"
         reason = Reason.CLEARED_BEFORE_CONFIRMATION if waiting else Reason.CLEARED
@@ -636,10 +498,6 @@ class CaseBook:
 
     # Bookkeeping
 
-    def _touch(self, case: Case, at: int) -> None:
-        case.updated = max(case.updated, at)
-        self.journal.cases[case.case_id] = case
-
     def _add_evidence(self, case: Case, finding: Finding) -> None:
         fresh = [
             Evidence(rule=finding.rule.id, signal=o.signal, at=o.at, value=o.value, limit=o.limit)
@@ -651,9 +509,6 @@ class CaseBook:
             case.evidence = evidence
             if case.has_open_order:
                 following.more_evidence(self.journal, case, rule=finding.rule.id, at=finding.at)
-
-    def _values(self, case: Case, rule: Rule) -> dict[str, Scalar]:
-        return {e.signal: e.value for e in case.evidence if e.rule == rule.id}
 
 
 def _observed(finding: Finding) -> dict[str, Scalar]:

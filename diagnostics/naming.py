@@ -1,10 +1,10 @@
 """What things are called: identifiers derived from what they name, and parts in the words of people."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from rules.symbols import Channel
+from rules.symbols import Channel, DeviceId
 
 
 class Traits(NamedTuple):
@@ -19,6 +19,9 @@ class Traits(NamedTuple):
     model: str | None = None
     site: str | None = None
     online: bool | None = None
+
+
+TraitsOf = Callable[[DeviceId], Traits]
 
 
 def derived(prefix: str, *parts: object) -> str:

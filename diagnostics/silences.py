@@ -164,6 +164,9 @@ class Silences:
         self._by_id: dict[str, Silence] = {}
         self._ends: list[tuple[int, str]] = []  # heap of (end, id)
 
+    def __len__(self) -> int:
+        return len(self._by_id)
+
     def __iter__(self) -> Iterator[Silence]:
         return iter(self._by_id.values())
 

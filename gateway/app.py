@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,6 +37,7 @@ from gateway.mqtt.embedded import EmbeddedBroker
 from gateway.mqtt.receiver import VERSIONS_OF, Ours, Receiver
 from gateway.pauses import Pauses
 from gateway.ports import Ledger
+from gateway.registry_patience import Patience, patient
 from gateway.rulebook import Rulebook
 from gateway.rulesview import RulePacks
 from gateway.service import FIRST_ATTEMPT, Parts, Service
@@ -124,10 +125,14 @@ async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -
             "ledger",
         )
         stack.callback(ledger.close)
+        patience = Patience(events) if knowledge.registry.is_looked_up else None
+        at_work = knowledge
+        if patience is not None:  # people who read are told at once
+            at_work = replace(knowledge, registry=patient(knowledge.registry, patience))
         receiver, commander, listening = _clients(config, decoder.foreign, address, clock, events)
         parts = Parts(
             symbols=symbols,
-            pipeline=build_pipeline(config, knowledge, symbols, config.http.console_url or http.url),
+            pipeline=build_pipeline(config, at_work, symbols, config.http.console_url or http.url),
             decoder=decoder,
             history=history,
             ledger=ledger,
@@ -139,6 +144,7 @@ async def running_gateway(config: Config, *, clock: Clock, demo: bool = False) -
             state_path=config.data_dir / "state.npz",
             max_batch=config.intake.max_batch,
             packs=partial(load_packs, config),
+            patience=patience,
         )
         service = Service(parts)
         listening.append(service.listening)
@@ -350,6 +356,7 @@ async def _start(
 
     async def end() -> None:
         stop.set()
+        service.give_up()
         await asyncio.wait({living}, timeout=10)
         for task in (living, *others):
             task.cancel()

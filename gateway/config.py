@@ -170,6 +170,7 @@ class DispatchTable(Table):
     username: str | None = None
     password: str | None = None
     password_file: Path | None = None
+    auto_submitted: bool = True
     ca_file: Path | None = None
     poll: DurationText = "60s"
     folder: Path | None = None
@@ -249,6 +250,17 @@ class Config(Table):
         if self.broker.password_file is None:
             return self.broker.password
         return self.read_secret("broker.password_file", self.broker.password_file)
+
+    def oidc_secret(self) -> str | None:
+        """Return this client's secret at the provider of identities, from its file where one is named.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        oidc = self.access.oidc
+        if oidc is None or oidc.client_secret_file is None:
+            return None if oidc is None else oidc.client_secret
+        return self.read_secret("access.oidc.client_secret_file", oidc.client_secret_file)
 
     def read_secret(self, key: str, path: Path) -> str:
         """Return the secret in the file that a key names, without the end of its line.

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import available_timezones
 
 from diagnostics.orders.calendars import WorkingHours, parse_hours
 from diagnostics.orders.countries import COUNTRIES
+from gateway.csv_cells import has_guarded, plain
 from gateway.errors import OutsideError
 from rules.times import DAY_MS, parse_duration
 
 Word = TypeVar("Word", bound=str)
+
+_PIECE = 1_000  # records that are read at a time
 
 #: Separates several values in one cell.
 LIST_SEPARATOR = ";"
@@ -33,6 +37,7 @@ _POSTAL_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]{0,11}")
 _AREA = re.compile(r"(?:([A-Z]{2}):)?(?:([A-Z0-9]{0,10}\*)|([A-Z0-9]{1,10})(?:-([A-Z0-9]{1,10}))?)")
 _REGION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")  # the shape of ISO 3166-2
 _RESIDENCE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -212,6 +217,11 @@ class Row:
         return None
 
 
+def is_name(text: str) -> bool:
+    """Say whether a text is a level of a topic: tenant or device."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _is_area(text: str) -> bool:
     """Say whether a text is a postal area; the two ends of a range are of one length and in order."""
     match = _AREA.fullmatch(text)
@@ -247,6 +257,8 @@ class Table:
 
     Attributes:
         whole: false when a part of the file could not be read as a table, so that records may be absent.
+        broken: how many problems there were with the file and with lines that are no records.
+        header: the names of its columns as they stand in it.
     """
 
     def __init__(self, path: Path, columns: Columns, problems: list[str]) -> None:
@@ -254,6 +266,8 @@ class Table:
         self._columns = columns
         self._problems = problems
         self.whole = True
+        self.broken = 0
+        self.header: list[str] = []
 
     def rows(self) -> Iterator[Row]:
         """Yield the records; those whose required cells are empty too, with the problem noted.
@@ -261,28 +275,79 @@ class Table:
         Raises:
             OutsideError: the file is there and cannot be read.
         """
+        for lines, records in self.pieces(_PIECE):
+            for line, record in zip(lines, records, strict=True):
+                cells = list(map(str.strip, record))
+                if any(cells):  # spreadsheets write empty lines as commas
+                    yield self.row(line, cells)
+
+    def row(self, line: int, cells: Sequence[str]) -> Row:
+        """Return a record as a row; problems with its required cells are noted."""
+        row = Row(self._path, line, dict(zip(self.header, cells, strict=True)), self._problems)
+        row.require(self._columns.required)
+        return row
+
+    def pieces(self, size: int) -> Iterator[tuple[Sequence[int], list[list[str]]]]:
+        """Yield lines and cells of up to so many records at a time, the cells with the space around them.
+
+        Raises:
+            OutsideError: the file is there and cannot be read.
+        """
         text = self._text()
         if text is None:
             return
-        records = csv.reader(io.StringIO(text, newline=""), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        whole = True
+        guarded = has_guarded(text)  # asked once: a million lines need not look at each cell
         try:
-            header = [cell.strip() for cell in next(records, [])]
-            if not self._header_is_right(header):
-                return
-            line = records.line_num + 1
-            for record in records:
-                row_line, line = line, records.line_num + 1
-                cells = list(map(str.strip, record))
-                if not any(cells):
-                    continue
-                if len(cells) != len(header):
-                    self._broken(row_line, f"row: expected {len(header)} cells, got {len(cells)}")
-                    continue
-                row = Row(self._path, row_line, dict(zip(header, cells, strict=True)), self._problems)
-                row.require(self._columns.required)
-                yield row
+            header = [cell.strip() for cell in next(reader, [])]
         except csv.Error as error:
-            self._broken(records.line_num, f"row: expected CSV, got something else: {error}")
+            self._broken(reader.line_num, f"row: expected CSV, got something else: {error}")
+            return
+        if not self._header_is_right(header):
+            return
+        self.header = header
+        while whole:
+            records: list[list[str]] = []
+            before, trouble = reader.line_num, ""
+            try:
+                records += islice(reader, size)  # what came before an error stays
+                whole = len(records) == size
+            except csv.Error as error:
+                trouble, whole = str(error), False
+            lines = self._lines(before, reader.line_num, records)
+            broken = self.broken
+            if not all(map(len(header).__eq__, map(len, records))):
+                lines, records = self._records_only(lines, records)
+            if trouble:
+                self._broken(reader.line_num, f"row: expected CSV, got something else: {trouble}")
+            if guarded:
+                records = [list(map(plain, map(str.strip, record))) for record in records]
+            if records or self.broken > broken:
+                yield lines, records
+
+    @staticmethod
+    def _lines(before: int, after: int, records: Sequence[Sequence[str]]) -> Sequence[int]:
+        """Return the line on which each record begins; cells may hold ends of lines."""
+        if after - before == len(records):
+            return range(before + 1, after + 1)
+        lines, line = [], before + 1
+        for record in records:
+            lines.append(line)
+            line += 1 + sum(len(_LINE_END.findall(cell)) for cell in record)
+        return lines
+
+    def _records_only(
+        self, lines: Sequence[int], records: Sequence[list[str]]
+    ) -> tuple[list[int], list[list[str]]]:
+        """Leave out what is no record; that which is no empty line is noted."""
+        kept: list[tuple[int, list[str]]] = []
+        for line, record in zip(lines, records, strict=True):
+            if len(record) == len(self.header):
+                kept.append((line, record))
+            elif any(map(str.strip, record)):
+                self._broken(line, f"row: expected {len(self.header)} cells, got {len(record)}")
+        return [line for line, _ in kept], [record for _, record in kept]
 
     def _text(self) -> str | None:
         try:
@@ -322,4 +387,5 @@ class Table:
 
     def _broken(self, line: int, problem: str) -> None:
         self.whole = False
+        self.broken += 1
         self._problems.append(f"{self._path}:{line}: {problem}")

@@ -26,6 +26,7 @@ from gateway.ledger.people import SqlPeople
 from gateway.letting_in import open_access
 from gateway.registry import load_registry
 from gateway.registry_desk import RegistryDesk
+from gateway.registry_patience import Patience, patient
 from gateway.service import Parts, Service
 from rules.symbols import DeviceId
 
@@ -87,7 +88,7 @@ async def open_desks(
     repeats = await opened(lambda: SqlAnswers(url), "ledger")
     stack.callback(repeats.close)
     on_registry: list[Callable[[Registry], None]] = [parts.pipeline.use_registry]
-    registry = _registry(config, on_registry)
+    registry = _registry(config, parts.patience, on_registry)
     stack.callback(registry.close)
     backtests = Backtests(history, parts.ledger, config, parts.clock)
     stack.callback(backtests.close)
@@ -112,11 +113,15 @@ def dispatching(desks: Desks, targets: list[Target], events: Events) -> list[Cor
     return [Dispatcher(desks.outbox, targets, clock=clock, events=events).run(), *readers] if targets else []
 
 
-def _registry(config: Config, on_registry: list[Callable[[Registry], None]]) -> RegistryDesk:
+def _registry(
+    config: Config, patience: Patience | None, on_registry: list[Callable[[Registry], None]]
+) -> RegistryDesk:
     """Return the registry row by row; what is changed there is known to the next order."""
 
     def changed() -> None:
         registry = load_registry(config.registry_dir, config.registry_path, config.regions)
+        if patience is not None and registry.is_looked_up:
+            registry = patient(registry, patience)
         for take in on_registry:
             take(registry)
 

@@ -38,12 +38,7 @@ async def open_access(config: Config, people: SqlPeople, events: Events, *, demo
 
 def _provider(config: Config) -> Provider | None:
     oidc = config.access.oidc
-    if oidc is None:
-        return None
-    secret = oidc.client_secret
-    if oidc.client_secret_file is not None:
-        secret = config.read_secret("access.oidc.client_secret_file", oidc.client_secret_file)
-    return Provider(oidc, secret)
+    return None if oidc is None else Provider(oidc, config.oidc_secret())
 
 
 def _make_first_admin(config: Config, people: SqlPeople) -> None:

@@ -542,6 +542,7 @@ class Owed:
         created: ms since 1970 UTC, when the event was committed.
         attempts: that failed so far.
         ticket: the target's, where it has opened one.
+        said_by: the repairer by whose word the order changed; None where it was another's.
         overtaken: a later event of the same order has been delivered already.
     """
 
@@ -556,7 +557,13 @@ class Owed:
     created: int
     attempts: int = 0
     ticket: "Ticket | None" = None
+    said_by: str | None = None
     overtaken: bool = False
+
+    @property
+    def first_event_id(self) -> str:
+        """The id of the event by which the order was first opened."""
+        return f"{self.order_id}/com.forewarn.order.opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -567,11 +574,13 @@ class Ticket:
         id: the target's.
         state: that it is in, in the target's words, if it said so.
         followed: the last of these that the order has followed, or that followed from the order.
+        followed_at: ms, when the order last followed one.
     """
 
     id: str
     state: str | None = None
     followed: str | None = None
+    followed_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,18 @@
 """Which devices of the registry would lack what, were an order opened for them today."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 
 from diagnostics.case import Case
 from diagnostics.faults import Fault, FaultCatalogue
 from diagnostics.orders.prefill import prefill
 from diagnostics.orders.registry import DeviceEntry, Registry
+from diagnostics.orders.subject import Identity
+from rules.symbols import DeviceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +38,34 @@ class Summary:
         self.fields.update(found.lacks.keys())
 
 
-def readiness(registry: Registry, faults: FaultCatalogue, at: int) -> Iterator[Readiness]:
-    """Yield every registered device with what its orders would lack, as far as the registry decides it.
+#: The family of faults that a component of such a name may have; how devices name them: contract, section 1.
+_FAMILIES = (
+    (re.compile(r"(sd[a-z]+|nvme\d+)(n\d+)?"), "disk"),
+    (re.compile(r"psu\d*"), "psu"),
+    (re.compile(r"battery\d*|BAT\d+"), "battery"),
+    (re.compile(r"[A-Z]\d+"), "memory"),
+    (re.compile(r"\d+"), "fan"),
+)
 
-    What only the device itself says (its components' serial numbers) is not known here and is left out. Parts
-    that belong to components whose models devices tell are judged by the device's model alone.
+#: What devices said of themselves: facts by device.
+Told = Mapping[DeviceId, Mapping[str, object]]
+
+
+def readiness(
+    registry: Registry, faults: FaultCatalogue, at: int, told: Told | None = None
+) -> Iterator[Readiness]:
+    """Yield every registered device with what its orders would lack, as far as registry and facts decide it.
+
+    What a device said of itself is used where it did. An order of a fault of drives, fans, memory, batteries
+    or power supplies is filled in for each such component that it named, else for the device alone.
 
     Args:
         registry: what is known.
         faults: an order of each fault that opens one and that the device's class may have is filled in.
         at: ms since 1970 UTC, of the orders.
+        told: facts of devices that spoke.
     """
+    facts_of = told or {}
     by_class: dict[str, list[Fault]] = {}
     for fault in faults:
         for device_class in fault.classes if fault.order else ():
@@ -52,12 +73,44 @@ def readiness(registry: Registry, faults: FaultCatalogue, at: int) -> Iterator[R
     # Orders of devices that are alike in all that decides lack the same; a fleet has few sorts of devices.
     known: dict[tuple[object, ...], Readiness] = {}
     for entry in registry.devices.values():
-        alike = _alike(entry, registry, at)
+        facts = facts_of.get(entry.id, {})
+        alike = (_alike(entry, registry, at), _told(facts))
         first = known.get(alike)
         if first is None:
-            lacks = _lacks(entry, by_class.get(entry.id.device_class, ()), registry, faults, at)
+            asked = _Asked(registry, faults, at, facts)
+            lacks = _lacks(entry, by_class.get(entry.id.device_class, ()), asked)
             first = known[alike] = Readiness(entry, lacks)
         yield first if first.device is entry else _same(first, entry)
+
+
+def _told(facts: Mapping[str, object]) -> tuple[object, ...]:
+    """Return what of a device's facts decides what its orders lack."""
+    if not facts:
+        return ()
+    said = Identity.told(facts)
+    parts = [(name, Identity.told(named)) for name, named in _components(facts).items()]
+    return (
+        said.model,
+        said.serial is None,
+        said.firmware is None,
+        *((name, part.model, part.serial is None) for name, part in sorted(parts, key=itemgetter(0))),
+    )
+
+
+def _components(facts: Mapping[str, object]) -> Mapping[str, object]:
+    named = facts.get("components")
+    return {str(name): said for name, said in named.items()} if isinstance(named, Mapping) else {}
+
+
+def _concerned(fault: Fault, facts: Mapping[str, object]) -> list[str]:
+    """Return the components that may have a fault; one without a name when it is the device itself."""
+    family = fault.code.partition(".")[0]
+    found = [
+        name
+        for name in _components(facts)
+        if any(pattern.fullmatch(name) and family == of for pattern, of in _FAMILIES)
+    ]
+    return found or [""]
 
 
 def _alike(entry: DeviceEntry, registry: Registry, at: int) -> tuple[object, ...]:
@@ -98,35 +151,44 @@ def _same(first: Readiness, entry: DeviceEntry) -> Readiness:
     return Readiness(entry, lacks)
 
 
-def _lacks(
-    entry: DeviceEntry, possible: Iterable[Fault], registry: Registry, faults: FaultCatalogue, at: int
-) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """From what an order is filled in, and when."""
+
+    registry: Registry
+    faults: FaultCatalogue
+    at: int
+    facts: Mapping[str, object]
+
+
+def _lacks(entry: DeviceEntry, possible: Iterable[Fault], asked: _Asked) -> dict[str, str]:
     lacks: dict[str, str] = {}
     for fault in possible:
-        order = prefill(
-            case=_case(entry, fault, at),
-            confirmed_by="",
-            explanation="",
-            confidence=None,
-            facts={},
-            registry=registry,
-            faults=faults,
-            opened_at=at,
-            reason="confirmed",
-            console_url=None,
-        )
-        for missing in order.to_ask:
-            lacks.setdefault(missing.field, missing.why)
+        for component in _concerned(fault, asked.facts):
+            order = prefill(
+                case=_case(entry, fault, component, asked.at),
+                confirmed_by="",
+                explanation="",
+                confidence=None,
+                facts=asked.facts,
+                registry=asked.registry,
+                faults=asked.faults,
+                opened_at=asked.at,
+                reason="confirmed",
+                console_url=None,
+            )
+            for missing in order.to_ask:
+                lacks.setdefault(missing.field, missing.why)
     return lacks
 
 
-def _case(entry: DeviceEntry, fault: Fault, at: int) -> Case:
+def _case(entry: DeviceEntry, fault: Fault, component: str, at: int) -> Case:
     return Case(
         case_id="",
         tenant=entry.id.tenant,
         device_class=entry.id.device_class,
         device=entry.id.device,
-        component="",
+        component=component,
         fault=fault.code,
         title=fault.title,
         rule="",

@@ -32,6 +32,8 @@ def load_registry(
     """
     imported = RegistryDatabase.open_present(database, regions) if database is not None else None
     registry, reader = _read(folder, imported)
+    if reader.problems:
+        raise UserError("\n".join(reader.problems))
     if imported is None:
         return registry
     in_files = frozenset(reader.keys_in_files[_WARRANTIES])
@@ -39,11 +41,13 @@ def load_registry(
 
 
 def load_files(folder: Path, imported: RegistryDatabase) -> Registry:
-    """Read what is held in memory of a registry: its CSV files, and what is small of what was imported.
+    """Read what is good of a registry's CSV files, and what is small of what was imported.
+
+    What is wrong with them is for `load_registry` to tell: they may refer to what is about to be imported.
 
     Raises:
-        UserError: as `load_registry`.
-        OutsideError: as `load_registry`.
+        UserError: the folder is a file.
+        OutsideError: a file is there and cannot be read.
     """
     return _read(folder, imported)[0]
 
@@ -52,10 +56,7 @@ def _read(folder: Path, imported: RegistryDatabase | None) -> tuple[Registry, Re
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: expected a folder of CSV files, got a file")
     reader = RegistryReader(folder, imported)
-    registry = reader.read()
-    if reader.problems:
-        raise UserError("\n".join(reader.problems))
-    return registry, reader
+    return reader.read(), reader
 
 
 class _Warranties:

@@ -8,23 +8,25 @@ technical facts.
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 from diagnostics.orders.registry import Coverage, DeviceEntry, Owner, Registry, SiteEntry
 from gateway.errors import UserError
+from gateway.registry_lookup import DEVICES, OWNERS, SITES, Layered, Lookup
 from gateway.registry_persons import SCHEMA as PERSONS_SCHEMA
 from gateway.registry_persons import Cells, Persons, connect, speaking
 from rules.symbols import DeviceId
 
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
-
 #: Stands in the file, so that a file of another program or of a later forewarn is not touched.
 APPLICATION = 0x46_57_52_47  # "FWRG"
 VERSION = 2
+
+_INDEXES = {
+    "devices_of_owner": "CREATE INDEX IF NOT EXISTS devices_of_owner ON devices (owner)",
+    "devices_of_site": "CREATE INDEX IF NOT EXISTS devices_of_site ON devices (site)",
+}
 
 #: `home` is the region in whose file the personal data stands; NULL: in this one. `rows` has the tables that
 #: are small, as they were imported; of these only warranties may be many, and those of one device have it as
@@ -39,8 +41,7 @@ CREATE TABLE IF NOT EXISTS sites (
 CREATE TABLE IF NOT EXISTS devices (
   tenant TEXT, class TEXT, device TEXT, model TEXT, serial TEXT, firmware TEXT, parent TEXT, owner TEXT,
   site TEXT, bought TEXT, PRIMARY KEY (tenant, class, device)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS devices_of_owner ON devices (owner);
-CREATE INDEX IF NOT EXISTS devices_of_site ON devices (site);
+{"".join(f"{statement};" for statement in _INDEXES.values())}
 CREATE TABLE IF NOT EXISTS rows (
   name TEXT, scope TEXT, key TEXT, place INTEGER, cells TEXT, PRIMARY KEY (name, scope, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS homes (region TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -54,57 +55,6 @@ ALTER TABLE owners ADD COLUMN home TEXT;
 ALTER TABLE sites ADD COLUMN region TEXT;
 ALTER TABLE sites ADD COLUMN home TEXT;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Queries(Generic[Key, Value]):
-    """How a table is read: one row by its key, all keys in order, how many, and what rows become."""
-
-    one: str
-    keys: str
-    count: str
-    key: Callable[[Sequence[str]], Key]
-    value: Callable[[Sequence[str]], Value]
-
-
-def _device(row: Sequence[str]) -> DeviceEntry:
-    tenant, device_class, device, model, serial, firmware, parent, owner, site, bought = row
-    return DeviceEntry(
-        DeviceId(tenant, device_class, device),
-        model,
-        serial,
-        firmware,
-        parent,
-        owner,
-        site,
-        date.fromisoformat(bought) if bought else None,
-    )
-
-
-_OWNERS = _Queries(
-    "SELECT owner, name, contact, language, time_zone, home FROM owners LEFT JOIN persons USING (owner)"
-    " WHERE owner = ?",
-    "SELECT owner FROM owners ORDER BY owner",
-    "SELECT count(*) FROM owners",
-    lambda row: row[0],
-    lambda row: Owner(*row[:5]),
-)
-_SITES = _Queries(
-    "SELECT site, address, country, time_zone, postal_code, region, home"
-    " FROM sites LEFT JOIN addresses USING (site) WHERE site = ?",
-    "SELECT site FROM sites ORDER BY site",
-    "SELECT count(*) FROM sites",
-    lambda row: row[0],
-    lambda row: SiteEntry(*row[:6]),
-)
-_DEVICES = _Queries(
-    "SELECT tenant, class, device, model, serial, firmware, parent, owner, site, bought FROM devices"
-    " WHERE tenant = ? AND class = ? AND device = ?",
-    "SELECT tenant, class, device FROM devices ORDER BY tenant, class, device",
-    "SELECT count(*) FROM devices",
-    lambda row: DeviceId(*row),
-    _device,
-)
 
 
 class RegistryDatabase:
@@ -187,21 +137,31 @@ class RegistryDatabase:
 
     def put_owners(self, owners: Sequence[Owner]) -> None:
         """Add owners or replace those of the same key; inside `writing`."""
+        self.put_owner_cells([(o.id, o.name, o.contact, o.language, o.time_zone) for o in owners])
+
+    def put_owner_cells(self, rows: Sequence[Cells]) -> None:
+        """Do so with rows of cells in the order of the table's columns."""
         if self._homes:
-            self._leave_homes("persons", "owners", [owner.id for owner in owners])
+            self._leave_homes("persons", "owners", [str(row[0]) for row in rows])
         self._many(
             "INSERT OR REPLACE INTO owners VALUES (?, ?, ?, NULL)",
-            [(o.id, o.language, o.time_zone) for o in owners],
+            [(owner, language, zone) for owner, _, _, language, zone in rows],
         )
-        self._persons.put("persons", [(o.id, o.name, o.contact) for o in owners])
+        self._persons.put("persons", [row[:3] for row in rows])
 
     def put_sites(self, sites: Sequence[SiteEntry]) -> None:
         """Add sites or replace those of the same key; inside `writing`."""
+        self.put_site_cells(
+            [(s.id, s.address, s.country, s.region, s.postal_code, s.time_zone) for s in sites]
+        )
+
+    def put_site_cells(self, rows: Sequence[Cells]) -> None:
+        """Do so with rows of cells in the order of the table's columns."""
         if self._homes:
-            self._leave_homes("addresses", "sites", [site.id for site in sites])
-        rows = [(s.id, s.country, s.time_zone, s.postal_code, s.region) for s in sites]
-        self._many("INSERT OR REPLACE INTO sites VALUES (?, ?, ?, ?, ?, NULL)", rows)
-        self._persons.put("addresses", [(s.id, s.address) for s in sites])
+            self._leave_homes("addresses", "sites", [str(row[0]) for row in rows])
+        told = [(site, country, zone, code, region) for site, _, country, region, code, zone in rows]
+        self._many("INSERT OR REPLACE INTO sites VALUES (?, ?, ?, ?, ?, NULL)", told)
+        self._persons.put("addresses", [row[:2] for row in rows])
 
     def put_rows(self, table: str, rows: Iterable[tuple[str, str, Mapping[str, str]]]) -> None:
         """Add rows of a small table, or replace those of the same scope and key, in their place.
@@ -249,6 +209,10 @@ class RegistryDatabase:
             )
             for d in devices
         ]
+        self.put_device_cells(rows)
+
+    def put_device_cells(self, rows: Sequence[Cells]) -> None:
+        """Do so with rows of cells in the order of the table's columns."""
         self._many("INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def remove(self, table: str, key: Sequence[str], scope: str = "") -> bool:
@@ -276,6 +240,24 @@ class RegistryDatabase:
             which = " AND ".join(f"{column} = ?" for column in named)
             statement = f"DELETE FROM {table.removesuffix('.csv')} WHERE {which}"  # noqa: S608
             return self._connection.execute(statement, tuple(key)).rowcount > 0
+
+    @contextmanager
+    def in_bulk(self) -> Iterator[None]:
+        """Inside, many devices may be put; where there are none yet, they are put in order at the end.
+
+        Inside `writing`.
+        """
+        with self._speaking():
+            # KiB: all that an index touches at a time.
+            self._connection.execute("PRAGMA cache_size = -100000")
+        empty = self.one("SELECT 1 FROM devices LIMIT 1") is None
+        with self._speaking():
+            for name in _INDEXES if empty else ():
+                self._connection.execute(f"DROP INDEX IF EXISTS {name}")
+        yield
+        with self._speaking():
+            for statement in _INDEXES.values() if empty else ():
+                self._connection.execute(statement)
 
     def _many(self, statement: str, rows: Iterable[tuple[str | int | None, ...]]) -> None:
         with self._speaking():
@@ -415,19 +397,19 @@ class RegistryDatabase:
         return self._home(home).find(table, key)
 
     @property
-    def owners(self) -> "Lookup[str, Owner]":
+    def owners(self) -> Lookup[str, Owner]:
         """All owners."""
-        return Lookup(self, replace(_OWNERS, value=self._owner))
+        return Lookup(self, replace(OWNERS, value=self._owner))
 
     @property
-    def sites(self) -> "Lookup[str, SiteEntry]":
+    def sites(self) -> Lookup[str, SiteEntry]:
         """All sites."""
-        return Lookup(self, replace(_SITES, value=self._site))
+        return Lookup(self, replace(SITES, value=self._site))
 
     @property
-    def devices(self) -> "Lookup[DeviceId, DeviceEntry]":
+    def devices(self) -> Lookup[DeviceId, DeviceEntry]:
         """All devices."""
-        return Lookup(self, _DEVICES)
+        return Lookup(self, DEVICES)
 
     def devices_of(self, owner: str) -> list[DeviceEntry]:
         """Return the devices of an owner."""
@@ -464,43 +446,3 @@ class RegistryDatabase:
             owners=Layered(registry.owners, self.owners),
             sites=Layered(registry.sites, self.sites),
         )
-
-
-class Lookup(Mapping[Key, Value]):
-    """A table as a mapping that reads a row when it is asked for it."""
-
-    def __init__(self, database: RegistryDatabase, queries: _Queries[Key, Value]) -> None:
-        self.database, self._queries = database, queries
-
-    def __getitem__(self, key: Key) -> Value:
-        values = tuple(map(str, key)) if isinstance(key, tuple) else (str(key),)
-        row = self.database.one(self._queries.one, values)
-        if row is None:
-            raise KeyError(key)
-        return self._queries.value(row)
-
-    def __iter__(self) -> Iterator[Key]:
-        for row in self.database.all(self._queries.keys):
-            yield self._queries.key(row)
-
-    def __len__(self) -> int:
-        row = self.database.one(self._queries.count)
-        return int(row[0]) if row else 0
-
-
-class Layered(Mapping[Key, Value]):
-    """Two mappings of which the first goes before the second."""
-
-    def __init__(self, first: Mapping[Key, Value], second: Mapping[Key, Value]) -> None:
-        self.first, self.second = first, second
-
-    def __getitem__(self, key: Key) -> Value:
-        found = self.first.get(key)
-        return self.second[key] if found is None else found
-
-    def __iter__(self) -> Iterator[Key]:
-        yield from self.first
-        yield from (key for key in self.second if key not in self.first)
-
-    def __len__(self) -> int:
-        return len(self.second) + sum(key not in self.second for key in self.first)

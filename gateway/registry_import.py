@@ -13,6 +13,7 @@ from typing import TypeVar
 from diagnostics.orders.registry import Coverage, Registry
 from gateway.csv_tables import LIST_SEPARATOR, Columns, Row, Table
 from gateway.errors import OutsideError, UserError
+from gateway.registry_bulk import Bulk, putting
 from gateway.registry_database import RegistryDatabase
 from gateway.registry_rows import TABLES, RegistryReader, key_of
 
@@ -105,7 +106,7 @@ def import_files(
     reader = RegistryReader(Path(), Known(files, database))
     reader.problems = report.problems
     taking = _Taking(report, keep, told)
-    with database.writing(), _without_collections():
+    with database.writing(), database.in_bulk(), _without_collections():
         for table in dict.fromkeys(path.stem for path in ordered if anew and keep):
             database.clear(f"{table}.csv")
         for path in ordered:
@@ -118,6 +119,9 @@ def import_files(
 
 
 def _import_file(path: Path, reader: RegistryReader, database: RegistryDatabase, taking: "_Taking") -> None:
+    if path.suffix == ".csv" and path.stem in ("owners", "sites", "devices"):
+        taking.take_bulk(Bulk(path, reader), _reading(f"{path.stem}.csv", reader), database)
+        return
     rows, table = _rows(path, reader.problems), f"{path.stem}.csv"
     if path.stem == "owners":
         taking.take(path.stem, map_rows(reader.owner, rows), database.put_owners)
@@ -136,6 +140,9 @@ def _import_file(path: Path, reader: RegistryReader, database: RegistryDatabase,
 def _reading(table: str, reader: RegistryReader) -> Callable[[Row], object]:
     return {
         "tenants.csv": reader.tenant,
+        "owners.csv": reader.owner,
+        "sites.csv": reader.site,
+        "devices.csv": reader.device,
         "parts.csv": reader.part,
         "stock.csv": reader.stock,
         "warranties.csv": reader.coverage,
@@ -201,6 +208,23 @@ class _Taking:
         taken = self.report.taken.get(table, 0)
         while piece := list(islice(records, _BATCH)):
             good = [record for record in piece if record is not None]
+            if self.keep:
+                put(good)
+            taken += len(good)
+            self.report.refused += len(piece) - len(good)
+            self.told(table, len(piece))
+        self.report.taken[table] = taken
+
+    def take_bulk(self, bulk: Bulk, read: Callable[[Row], object], database: RegistryDatabase) -> None:
+        """Take the records of one file that has many."""
+        table = bulk.path.stem
+        put = putting(database, table)
+        columns = TABLES[f"{table}.csv"].all
+        taken = self.report.taken.get(table, 0)
+        for piece in bulk.pieces():
+            for row in piece.rows:
+                read(row)
+            good = [tuple(map(row.text, columns)) for row in piece.rows if row.good] or piece.cells
             if self.keep:
                 put(good)
             taken += len(good)

@@ -1,6 +1,6 @@
 """The registry's tables, described in docs/registry.md: their columns, and what a row of each becomes."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Final, Protocol, get_args
 
@@ -234,10 +234,27 @@ class RegistryReader:
         if earlier != row.place:
             row.wrong(column, f"each key once, it stands in {earlier[0]}:{earlier[1]}")
 
+    def note_keys(self, table: str, keys: Sequence[Hashable], places: Sequence[tuple[object, int]]) -> bool:
+        """Note the keys of many records at once; false, and none noted, when one of them is there already."""
+        known = self._keys[table]
+        if len(set(keys)) < len(keys) or not known.keys().isdisjoint(keys):
+            return False
+        known.update(zip(keys, places, strict=True))
+        return True
+
+    def knows_all(self, table: str, keys: Set[Hashable]) -> bool:
+        """Say whether keys all stand in a table, in a file or imported."""
+        known = self._keys[table]
+        missing = [key for key in keys if key not in known]  # a difference of sets would go through all known
+        return table in self._broken or all(self.knows(table, key) for key in missing)
+
+    def knows(self, table: str, key: Hashable) -> bool:
+        """Say whether a key stands in a table, in a file or imported."""
+        return key in self._keys[table] or (self._imported is not None and self._imported.holds(table, key))
+
     def _reference(self, row: Row, column: str, table: str, key: Hashable) -> None:
         """Check that a key stands in another table; not when that table itself could not be read whole."""
-        known = table in self._broken or key in self._keys[table]
-        if not known and not (self._imported is not None and self._imported.holds(table, key)):
+        if table not in self._broken and not self.knows(table, key):
             row.wrong(column, f"one that stands in {table}")
 
     def owner(self, row: Row) -> Owner:

@@ -134,7 +134,9 @@ class Rulebook:
         return []
 
     def _problem(self, name: str, sentence: str) -> PackProblem:
-        found = re.match(rf"{re.escape(str(self._path(name)))}(?::(\d+))?: (.*)", sentence, re.DOTALL)
+        found = re.match(
+            rf"{re.escape(str(self._path(name)))}(?::(\d+)(?::\d+)?)?: (.*)", sentence, re.DOTALL
+        )
         if found is None:
             return PackProblem(None, sentence)
         return PackProblem(int(found[1] or 1), found[2])

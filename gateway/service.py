@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,6 +28,7 @@ from gateway.mqtt.receiver import Batch, Receiver
 from gateway.pauses import Pauses
 from gateway.pipeline import EMPTY, Effects, Pipeline
 from gateway.ports import Commander, History, Inbound, Ledger, Notice, Packet, Rejected
+from gateway.registry_patience import GaveUpError, Patience
 from gateway.resubmission import Resubmission
 from gateway.rulechange import RuleChange
 from gateway.saving import Saving
@@ -63,6 +65,7 @@ class Parts(NamedTuple):
     state_path: Path
     max_batch: int
     packs: Callable[[], RuleSet]
+    patience: Patience | None = None  # of look-ups in a registry that may have to be waited for
 
 
 class _Swap(NamedTuple):
@@ -169,6 +172,11 @@ class Service:
         """Let other rules take over. Nothing is worked on meanwhile; what arrives waits for them."""
         try:
             change, effects = await asyncio.to_thread(self._pipeline.reload, swap.ruleset)
+        except GaveUpError as error:
+            self._ahead = True
+            if not swap.done.done():
+                swap.done.set_exception(error)
+            return
         except Exception as error:  # the engine's own; it goes on with the rules of before
             problem = f"the state could not be taken over: {error!r}"
             self._parts.events.rules_refused([problem])
@@ -253,7 +261,11 @@ class Service:
             Notice("instruction", 0, intern(device), at, said.model_dump(mode="json", by_alias=True))
             for device, said in told.words
         )
-        effects = self._pipeline.push(Inbound(EMPTY, notices))
+        effects = await self._worked_out(lambda: self._pipeline.push(Inbound(EMPTY, notices)))
+        if effects is None:
+            if not told.done.done():
+                told.done.set_exception(OutsideError("the gateway is ending"))
+            return
         kept = await self._perform(effects, stop, messages=0)
         if kept:
             self._announce(effects)
@@ -276,10 +288,13 @@ class Service:
             parts.events.log.warning("state_not_used", detail=f"{error}; reading the history from its start")
         alive_at = 0
         if saved is not None:
-            effects = self._pipeline.restore(saved.arrays, saved.document)
+            arrays, document = saved.arrays, saved.document
+            effects = await self._worked_out(lambda: self._pipeline.restore(arrays, document))
             parts.decoder.restore(saved.document.get("announced", []))
             self._sequence, alive_at = saved.sequence, saved.alive_at
-            if not await self._recommit(effects, stop):  # the rules may be others than at the end
+            if effects is None or not await self._recommit(
+                effects, stop
+            ):  # the rules may be others than at the end
                 return
         while True:
             read = await self._keep_trying(
@@ -291,7 +306,8 @@ class Service:
             inbound, sequence = read
             if sequence == self._sequence:
                 break
-            if not await self._recommit(self._pipeline.push(inbound), stop):
+            effects = await self._worked_out(partial(self._pipeline.push, inbound))
+            if effects is None or not await self._recommit(effects, stop):
                 return
             latest = inbound.readings.arrival.max(initial=alive_at)
             arrivals = [int(latest), *(n.arrival for n in inbound.notices[-1:])]
@@ -373,16 +389,17 @@ class Service:
     async def _work(self, batch: Batch, stop: asyncio.Event) -> None:
         self._mind_gaps(batch.packets.arrivals[0])
         inbound = self._parts.decoder.decode(batch.packets)
-        effects = self._pipeline.push(inbound)
-        if await self._perform(effects, stop, messages=len(batch)):
+        effects = await self._worked_out(lambda: self._pipeline.push(inbound))
+        if effects is not None and await self._perform(effects, stop, messages=len(batch)):
             batch.acknowledge()
             self._announce(effects)
 
     async def _resubmit(self, packets: Sequence[Packet], stop: asyncio.Event) -> bool:
         """Work out what comes from the quarantine again, and return whether it is kept."""
         self._parts.events.received(len(packets))
-        effects = self._pipeline.push(self._parts.decoder.decode(packets))
-        if not await self._perform(effects, stop, messages=len(packets)):
+        inbound = self._parts.decoder.decode(packets)
+        effects = await self._worked_out(lambda: self._pipeline.push(inbound))
+        if effects is None or not await self._perform(effects, stop, messages=len(packets)):
             return False
         self._announce(effects)
         return True
@@ -394,10 +411,29 @@ class Service:
         if receiver.waiting or not receiver.subscribed:
             return
         self._mind_gaps(now)
-        effects = self._pipeline.tick(now)
-        if effects.write and await self._perform(effects, stop, messages=0):
+        effects = await self._worked_out(lambda: self._pipeline.tick(now))
+        if effects is not None and effects.write and await self._perform(effects, stop, messages=0):
             self._announce(effects)
             await self._save()  # the history does not tell of what time alone brought
+
+    async def _worked_out(self, action: Callable[[], Effects]) -> Effects | None:
+        """Let the pipeline work, on a thread where it may have to wait for the registry.
+
+        Returns None when the end was asked for while it waited: what it has half taken in is not kept, and
+        not acknowledged.
+        """
+        if self._parts.patience is None:
+            return action()
+        try:
+            return await asyncio.to_thread(action)
+        except GaveUpError:
+            self._ahead = True
+            return None
+
+    def give_up(self) -> None:
+        """Wait no longer for the registry: the end is asked for."""
+        if self._parts.patience is not None:
+            self._parts.patience.end()
 
     def _mind_gaps(self, now: int) -> None:
         while self._gaps and self._gaps[0][0] <= now:

@@ -64,7 +64,6 @@ class BucketView:
         oldest = grouped.oldest[group]
         latest_of = grouped.time[grouped.last]
         # How many buckets each moment looks back on, within its window.
-        base = np.arange(len(latest_of))
         back = np.where(known, group - oldest + 1, 0)
         depth = int(back.max())
         limit = self._buckets.window_ms // self._buckets.width_ms + 2
@@ -72,7 +71,7 @@ class BucketView:
         offsets = np.arange(depth)
         self._index = np.maximum(group[:, None] - offsets, 0)
         valid = offsets < back[:, None]
-        theirs = np.where(valid, latest_of[base[self._index]], EMPTY)
+        theirs = np.where(valid, latest_of.take(self._index), EMPTY)
         theirs[:, 0] = np.where(known, grouped.time[at], EMPTY)
         # The lane's newest ring bucket goes on in the batch, so it is seen there.
         gone = np.flatnonzero(known & grouped.merged[oldest])
@@ -81,6 +80,7 @@ class BucketView:
             mine = np.isin(chosen, gone, assume_unique=True)
             latest[chosen[mine], pool.head[rows[mine]]] = EMPTY
         self._at = at
+        self._newest = grouped.last.take(self._index)  # the entry in which each bucket stands at its end
         return np.concatenate([latest, theirs], axis=1)
 
     def values(self, name: str) -> Float64:
@@ -89,8 +89,8 @@ class BucketView:
         grouped = self._grouped
         if grouped is None:
             return found
-        theirs = grouped.running[name][grouped.last[self._index]]
-        theirs[:, 0] = grouped.running[name][self._at]
+        theirs = grouped.running[name].take(self._newest)
+        theirs[:, 0] = grouped.running[name].take(self._at)
         return np.concatenate([found, theirs], axis=1)
 
     def total(self, name: str) -> Float64:

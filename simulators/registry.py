@@ -42,6 +42,9 @@ NO_TARIFF_NUMBER = 0.03
 NO_REPAIRER = 0.02
 _LARGE_COUNTRY = 10  # share of the owners, from which on repairers are found for everybody
 
+#: Orders that a repairer can have open at once.
+CAPACITY = 25
+
 _DEVICES_PER_ROOM = 8
 
 _KIND_OF_MODEL = {make.model: kind for (_, kind), makes in MAKES.items() for make in makes}
@@ -313,6 +316,7 @@ class _Tables:
                         "labour_rate": workshop.rate,
                         "travel_fee": "" if workshop.travel is None else workshop.travel,
                         "shipping_fee": "" if workshop.shipping is None else workshop.shipping,
+                        "capacity": CAPACITY,
                     }
                 )
 

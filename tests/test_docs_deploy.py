@@ -42,6 +42,8 @@ def metric_names() -> dict[str, set[str]]:
     events = Events()
     events.outage(what="ledger", detail="", retry_in=1.0)
     events.quarantined(reason="not_utf8", messages=1, rows=1, topic="", detail="")
+    events.dispatch_target("crm")
+    events.answering_target("crm")
     events.case(state="confirmed", case_id="", fault="", device="")
     found: dict[str, set[str]] = {"up": {"job"}}
     for family in text_string_to_metric_families(generate_latest(events.registry).decode()):

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from diagnostics.faults import ServiceChannel
 from diagnostics.orders.gaps import Gaps
 from diagnostics.orders.model import Entitlement
-from diagnostics.orders.registry import Coverage, Registry
+from diagnostics.orders.registry import Coverage, DeviceEntry, Registry
 from diagnostics.orders.subject import NOT_REGISTERED
 from diagnostics.orders.terms import Claim, Term, claims_of, countries_named, terms_of
 from rules.symbols import DeviceId
@@ -40,10 +40,9 @@ _NO_COVERAGE = "the registry has no warranty and no contract, present or past, o
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is asked of a coverage: which fault of which device, and what its repair costs."""
+    """What is asked: what covers a device, which fault, and what its repair costs."""
 
-    registry: Registry
-    device: DeviceId
+    entry: DeviceEntry | None
     coverages: Sequence[Coverage]
     fault: str
     kinds: Sequence[str] | None
@@ -133,7 +132,7 @@ def entitle(
     days = _days(opened_at, zone)
     coverages = registry.coverages_of(device, model)
     places = [country] if country is not None else [*countries_named(coverages), _OTHER]
-    asked = _Asked(registry, device, coverages, fault, kinds, claims_of(kinds))
+    asked = _Asked(registry.devices.get(device), coverages, fault, kinds, claims_of(kinds))
     by_place = [[_standing(day, place, asked) for day in days] for place in places]
     standing = by_place[0][0]
     if any(one.says() != standings[0].says() for standings in by_place for one in standings):
@@ -173,7 +172,7 @@ def _entitled(standing: Standing, asked: _Asked, when: tuple[date, str | None], 
 
 def _standing(day: date, country: str | None, asked: _Asked) -> Standing:
     """Return what covers a fault of a device on a day in a country."""
-    entry, fault, kinds = asked.registry.devices.get(asked.device), asked.fault, asked.kinds
+    entry, fault, kinds = asked.entry, asked.fault, asked.kinds
     terms, undated = terms_of(asked.coverages, entry, country)
     running = [term for term in terms if term.in_force(day)]
     against = _against(terms, running, day)

@@ -326,6 +326,11 @@ class Registry:
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     coverages_elsewhere: Callable[[DeviceId], Sequence[Coverage]] | None = field(default=None, compare=False)
 
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether a part of it is read from somewhere when it is asked for, which may fail."""
+        return self.coverages_elsewhere is not None
+
     def coverages_of(self, device: DeviceId, model: str | None) -> list[Coverage]:
         """Return what covers a device or its model, past and future included, in the registry's order."""
         named, by_model = self._coverages

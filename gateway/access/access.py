@@ -101,8 +101,6 @@ class Access:
         self.local_token = new_token()
         #: Tells whose an open page is, by the framework's identifier of it; set by the console.
         self.page_owner: Callable[[str], Visit | None] = lambda _page: None
-        #: Tells whose affair a thing of the trail is, such as ``case:C-1``; None where it is not known.
-        self.tenant_of: Callable[[str], str | None] = lambda _target: None
         self._monotonic = monotonic
         self._known: OrderedDict[str, tuple[float, _Found]] = OrderedDict()
         self._accounts: tuple[float, bool] = (float("-inf"), True)

@@ -28,7 +28,6 @@ from gateway.api import (
     silencing,
 )
 from gateway.api.accessing import AccessDesk, answer_refusals
-from gateway.api.auditing import tenants_in
 from gateway.api.callers import Callers, Identify, Loopback
 from gateway.api.described import described
 from gateway.api.desk import Turns
@@ -168,8 +167,6 @@ def create_app(
     app.state.access = access
     if repeats is not None:
         app.add_middleware(Repeating, answers=repeats, clock=SystemClock(), events=events)
-    if access is not None:
-        access.access.tenant_of = tenants_in(ledger)
     app.add_middleware(Gate)
     app.add_middleware(Identify, callers=callers or (access.access if access else Loopback()))
     app.add_middleware(Guard, listen_host=listen_host, console_url=console_url)

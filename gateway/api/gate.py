@@ -13,7 +13,6 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access.access import Access
-from gateway.access.principal import Scope as TokenScope
 from gateway.access.secrets import same
 from gateway.access.visits import Visit, access_of, visit_of
 from gateway.api.auditing import write_down
@@ -107,7 +106,9 @@ def _refusal(connection: HTTPConnection, visit: Visit, access: Access) -> Refusa
     path = connection.url.path
     method = connection.scope.get("method", "GET")
     if visit.kind == "token":
-        return _token_refusal(path, method, visit)
+        pages = not path.startswith("/api/")
+        detail = "tokens are for /api/ only: pages need a login"
+        return Refusal(HTTPStatus.UNAUTHORIZED, detail) if pages else None
     if path.startswith(SOCKETS) and (page := connection.query_params.get("client_id")):
         owner = access.page_owner(page)
         if owner is not None and not visit.is_same(owner):
@@ -119,24 +120,6 @@ def _refusal(connection: HTTPConnection, visit: Visit, access: Access) -> Refusa
         detail = "expected the header X-CSRF-Token with the `csrf_token` of /api/v1/me"
         return Refusal(HTTPStatus.FORBIDDEN, detail)
     return None
-
-
-def _token_refusal(path: str, method: str, visit: Visit) -> Refusal | None:
-    if not path.startswith("/api/"):
-        return Refusal(HTTPStatus.UNAUTHORIZED, "tokens are for /api/ only: pages need a login")
-    needed = _scope_for(path, method)
-    if needed not in (visit.caller.scopes or ()):
-        detail = f"the token is not good for this: it lacks the scope `{needed}`"
-        return Refusal(HTTPStatus.FORBIDDEN, detail)
-    return None
-
-
-def _scope_for(path: str, method: str) -> TokenScope:
-    if path.startswith("/api/v1/ingest/"):
-        return TokenScope.INGEST
-    if path.startswith(("/api/v1/accounts", "/api/v1/audit")):
-        return TokenScope.ADMIN
-    return TokenScope.READ if method in SAFE else TokenScope.ACT
 
 
 def _is_meant(headers: Headers, visit: Visit) -> bool:

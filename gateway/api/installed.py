@@ -9,7 +9,7 @@ from diagnostics.orders.terms import Term, terms_of
 from gateway.access.principal import Principal, Role
 from gateway.access.trail import Trail
 from gateway.api.masking import mask
-from gateway.registry_database import Layered, Lookup, RegistryDatabase
+from gateway.registry_lookup import Asked, Layered, Lookup
 from rules.symbols import DeviceId
 
 #: What a look at the owner of a device is called in the audit trail.
@@ -102,7 +102,7 @@ class Installed:
         return sorted({*in_files, *stored})[:limit]
 
 
-def database_of(registry: Registry) -> RegistryDatabase | None:
+def database_of(registry: Registry) -> Asked | None:
     """Return what was imported, None where nothing was."""
     devices = registry.devices
     behind = devices.second if isinstance(devices, Layered) else devices
@@ -117,8 +117,9 @@ def devices_by_site(registry: Registry) -> Counter[tuple[str, str]]:
     database = database_of(registry)
     if database is not None:
         counts.update({(tenant, site): int(number) for tenant, site, number in database.all(_BY_SITE)})
+    imported = devices.second if isinstance(devices, Layered) else {}
     for entry in files.values():
-        stored = database.devices.get(entry.id) if database is not None else None
+        stored = imported.get(entry.id)
         if stored is not None and stored.site is not None:
             counts[stored.id.tenant, stored.site] -= 1  # the files go before what was imported
         if entry.site is not None:

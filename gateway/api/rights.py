@@ -57,6 +57,9 @@ def _device(ledger: LedgerReads, names: Mapping[str, str]) -> Found:
     return Found(None if record is None else device.tenant, f"no device {device} ever spoke")
 
 
+#: Accounts are written down together with their change, in its transaction.
+_OWN = "/api/v1/accounts"
+
 #: One of a list by the list's name in an address.
 KINDS = {"cases": "case", "orders": "order", "devices": "device", "silences": "silence"}
 
@@ -91,7 +94,7 @@ class Need:
                 for them.
         """
         caller = known(request)
-        self._check_token(caller)
+        check_scope(caller, self.scope)
         if not (caller.may(self.role) if self.everywhere else caller.may_anywhere(self.role)):
             where = "in all tenants" if self.everywhere else "in a tenant"
             raise _forbidden(f"expected the role {self.role} {where}, {caller.name} has it not")
@@ -106,11 +109,6 @@ class Need:
                 f"expected the role {self.role} in the tenant {found.tenant}, {caller.name} is {has} there"
             )
 
-    def _check_token(self, caller: Principal) -> None:
-        if caller.scopes is not None and self.scope not in caller.scopes:
-            has = ", ".join(sorted(caller.scopes)) or "none"
-            raise _forbidden(f"expected a token with the scope {self.scope}, this one has {has}")
-
     async def _named(self, request: Request) -> Found | None:
         names = request.path_params
         for parameters, find in OBJECTS.items():
@@ -124,13 +122,24 @@ class Need:
 
     def _note(self, request: Request, names: Sequence[str], tenant: str) -> None:
         """Leave word of what the request is about to change: ``case.dismiss`` of ``case:C-1``, and whose."""
-        if request.method in ("GET", "HEAD") or self.scope is Scope.INGEST:
-            return
         route = request.scope["route"]
+        if request.method in ("GET", "HEAD") or self.scope is Scope.INGEST or route.path.startswith(_OWN):
+            return
         levels = [level for level in route.path.removeprefix("/api/v1/").split("/") if "{" not in level]
         kind = KINDS.get(levels[0], levels[0])
         verb = ".".join(levels[1:]) or request.method.lower()
         note_deed(request, f"{kind}.{verb}", ":".join([kind, *(["/".join(names)] if names else [])]), tenant)
+
+
+def check_scope(caller: Principal, scope: Scope) -> None:
+    """See to it that a token has a scope; a login has no such bounds.
+
+    Raises:
+        ProblemError: 403.
+    """
+    if caller.scopes is not None and scope not in caller.scopes:
+        has = ", ".join(sorted(caller.scopes)) or "none"
+        raise _forbidden(f"expected a token with the scope {scope}, this one has {has}")
 
 
 def note_deed(
@@ -157,15 +166,15 @@ class Open:
 
 @dataclass(frozen=True)
 class OwnAffairs:
-    """A route about the caller's own: any caller, whatever their roles."""
+    """A route about the caller's own: any caller, whatever their roles; of a token the scope bounds it."""
 
     def __call__(self, request: Request) -> None:
-        """Refuse nobody's request.
+        """Refuse nobody's request, and a token's that is not good for it.
 
         Raises:
-            ProblemError: 401.
+            ProblemError: 401, 403.
         """
-        known(request)
+        check_scope(known(request), Scope.READ if request.method in ("GET", "HEAD") else Scope.ACT)
 
 
 def needs(role: Role, *, scope: Scope | None = None, everywhere: bool = False) -> DependsParameter:

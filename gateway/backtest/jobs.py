@@ -140,13 +140,17 @@ class Backtests:
                 self._cancelled.add(number)
             return job
 
+    def wait(self, seconds: float) -> None:
+        """Wait until nothing runs, so many seconds at most."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
     def close(self) -> None:
         """Leave off whatever runs."""
         job = self.running()
         if job is not None:
             self.cancel(job.id)
-        if self._thread is not None:
-            self._thread.join(_PATIENCE)
+        self.wait(_PATIENCE)
 
     def _run(self, job: Job) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from typing import BinaryIO
 
 import msgspec
@@ -131,6 +132,10 @@ def main() -> None:
         os._exit(0)
     except ForewarnError as error:
         _say(Report(error=str(error), status=error.exit_status))
+    except Exception as error:  # nobody reads a traceback of ours: whoever began this tells what happened
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        told = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+        _say(Report(error=f"the backtest failed, and it is forewarn's own fault: {told}", status=3))
 
 
 def _work(pipe: BinaryIO) -> None:

@@ -30,6 +30,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
+            start_new_session=True,  # Ctrl-C is for whoever runs the backtest; it ends when that one goes
         )
         self._pieces: queue.Queue[Piece | None] = queue.Queue(_WAITING)
         self.done = 0

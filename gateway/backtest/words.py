@@ -1,6 +1,7 @@
 """A backtest's result in words, as the command line and the console show it."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from gateway.backtest.lookback import LONGEST_WARM_UP_MS
 from gateway.backtest.result import BacktestResult, Score, SideResult
@@ -9,6 +10,65 @@ from rules.times import SECOND_MS, format_duration
 HEADINGS = ("", "today", "candidate")
 
 Line = tuple[str, str, str]
+
+_WARMED_UP = (
+    "Reading began at {began}, so that windows are filled; of what happened before {start} "
+    "nothing is counted."
+)
+_NOTHING_BEFORE = "The history has nothing before {start}: windows began empty, on both sides."
+_LOOKED_FURTHER = (
+    "{number} rules look back further than the warm-up, {first} among them: on both sides they "
+    "saw only what came since. Unless one is named it is {longest} at most."
+)
+_ASSUMED = (
+    "Self tests that were not asked at that moment are taken to have come out as the same test of"
+    " the same part did within a day of it: {today} today, {candidate} with the candidate."
+)
+_UNANSWERED = (
+    "Self tests whose answers nobody knows are taken as not answered: {today} today, {candidate} "
+    "with the candidate. Their cases waited for the deadline, then for the rule's other ways."
+)
+_REFUSED = (
+    "Words of people about cases that there would not have been had no effect: {today} today, "
+    "{candidate} with the candidate."
+)
+
+#: All of what is said that can be translated, for the console's catalogues.
+TEXTS = (
+    "rules",
+    "cases",
+    "orders",
+    "cancelled again",
+    "parts sent",
+    "owners contacted",
+    "self tests asked for",
+    "answer assumed",
+    "answer unknown",
+    "labelled faults",
+    "with an order",
+    "true orders",
+    "false orders",
+    "precision",
+    "recall",
+    "median delay",
+    _WARMED_UP,
+    _NOTHING_BEFORE,
+    _LOOKED_FURTHER,
+    _ASSUMED,
+    _UNANSWERED,
+    _REFUSED,
+)
+
+
+class Note(NamedTuple):
+    """A sentence and the values that are put into it; the sentence can be translated."""
+
+    text: str
+    values: dict[str, object]
+
+    def __str__(self) -> str:
+        """Return the sentence in English."""
+        return self.text.format(**self.values)
 
 
 def lines_of(today: SideResult, candidate: SideResult) -> Iterator[Line]:
@@ -64,36 +124,48 @@ def _span(seconds: float | None) -> str | None:
     return None if seconds is None else format_duration(round(seconds) * SECOND_MS)
 
 
-def notes_of(result: BacktestResult) -> Iterator[str]:
+def notes_of(result: BacktestResult) -> Iterator[Note]:
     """Yield what must be known of the figures."""
-    yield (
-        f"Reading began at {result.warm_up_from}, so that windows are filled; of what happened before"
-        f" {result.start} nothing is counted."
-    )
+    if result.warm_up_messages:
+        yield Note(
+            _WARMED_UP,
+            {"began": result.warm_up_from, "start": result.start},
+        )
+    else:
+        yield Note(
+            _NOTHING_BEFORE,
+            {"start": result.start},
+        )
     if result.looked_further:
         names = list(result.looked_further)
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        yield (
-            f"{len(names)} rules look back further than that ({shown}): on both sides they saw only what came"
-            f" since. Without a warm-up of your own it is at most {format_duration(LONGEST_WARM_UP_MS)}."
+        yield Note(
+            _LOOKED_FURTHER,
+            {
+                "number": len(names),
+                "first": ", ".join(names[:3]),
+                "longest": format_duration(LONGEST_WARM_UP_MS),
+            },
         )
-    for name, side in (("Today's rules", result.today), ("The candidate", result.candidate)):
-        probes = side.probes
-        if probes.assumed:
-            yield (
-                f"{name}: {probes.assumed} self tests that were not asked at that moment are taken to have"
-                " come out as the same test of the same part did within a day of it."
-            )
-        if probes.unanswered:
-            yield (
-                f"{name}: {probes.unanswered} self tests, whose answers nobody knows, are taken as not"
-                " answered: their cases waited for the deadline, then for the rule's other ways."
-            )
-        if side.refused:
-            yield (
-                f"{name}: {side.refused} words of people were about cases that there would not have been, and"
-                " had no effect."
-            )
+    probes = (result.today.probes, result.candidate.probes)
+    if any(side.assumed for side in probes):
+        yield Note(
+            _ASSUMED,
+            _both(*(side.assumed for side in probes)),
+        )
+    if any(side.unanswered for side in probes):
+        yield Note(
+            _UNANSWERED,
+            _both(*(side.unanswered for side in probes)),
+        )
+    if result.today.refused or result.candidate.refused:
+        yield Note(
+            _REFUSED,
+            _both(result.today.refused, result.candidate.refused),
+        )
+
+
+def _both(today: int, candidate: int) -> dict[str, object]:
+    return {"today": today, "candidate": candidate}
 
 
 def _names(*counts: dict[str, int] | dict[str, float]) -> list[str]:

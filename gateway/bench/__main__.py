@@ -3,7 +3,7 @@
 import json
 import sys
 
-from gateway.bench import ingest, rules
+from gateway.bench import backtest, ingest, orders, rules
 from gateway.bench.machine import pin_to_one_core
 from gateway.errors import ForewarnError
 
@@ -15,6 +15,13 @@ def main() -> None:
     if suite == "ingest":
         measure, _ = ingest.MEASUREMENTS[name]
         figures = measure(ingest.Settings(**settings), _say)
+    elif suite == "backtest":
+        measure_month, _ = backtest.MEASUREMENTS[name]
+        figures = measure_month(backtest.Settings(**settings), _say)
+    elif suite == "orders":
+        core = pin_to_one_core()
+        measure_orders, _ = orders.MEASUREMENTS[name]
+        figures = {"core": core, **measure_orders(orders.Settings(**settings), _say)}
     else:
         core = pin_to_one_core()
         measure_rules, _ = rules.MEASUREMENTS[name]

@@ -64,7 +64,7 @@ def backtest(
         truth=None if truth is None else read_labels(truth),
     )
     with _progress() as show:
-        result = _run(asked, loaded, show)
+        result = _run(asked, loaded, show, (start, end))
     if as_json:
         sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
         return
@@ -92,8 +92,11 @@ def _packs(sources: list[str]) -> PackFiles:
         raise UserError(str(error)) from None
 
 
-def _run(asked: Backtest, config: Config, show: Show) -> BacktestResult:
-    """Run it over the file, or have the gateway run it that holds the file."""
+def _run(asked: Backtest, config: Config, show: Show, written: tuple[str, str | None]) -> BacktestResult:
+    """Run it over the file, or have the gateway run it that holds the file.
+
+    `written` is the span as the user wrote it: the gateway's clock may be another than ours.
+    """
     from gateway.backtest.evidence import answers_since
     from gateway.backtest.running import run_backtest
     from gateway.cli.history import running_gateway
@@ -110,7 +113,7 @@ def _run(asked: Backtest, config: Config, show: Show) -> BacktestResult:
         running = running_gateway(config)
         if running is None:
             raise OutsideError(str(error)) from None
-        return ask(running.url, asked, show, headers=running.headers)
+        return ask(running.url, asked, show, written, headers=running.headers)
     try:
         answers = []
         if config.ledger_path.exists():

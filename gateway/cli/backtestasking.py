@@ -1,5 +1,6 @@
 """A backtest by the gateway that holds the history, asked for and followed over its API."""
 
+import signal
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,9 +18,21 @@ _TIMEOUT = 60.0
 
 
 def ask(
-    url: str, asked: Backtest, show: Callable[[Progress], None], *, headers: Mapping[str, str]
+    url: str,
+    asked: Backtest,
+    show: Callable[[Progress], None],
+    written: tuple[str, str | None],
+    *,
+    headers: Mapping[str, str],
 ) -> BacktestResult:
     """Have a running gateway do it and return the result; one that is interrupted is cancelled there.
+
+    Args:
+        url: of the gateway.
+        asked: what is to be tried.
+        show: is told how far it is.
+        written: beginning and end of the span as the user wrote them; the end may be left out.
+        headers: by which the gateway knows the command line.
 
     Raises:
         UserError: the gateway refuses what it is given.
@@ -27,8 +40,9 @@ def ask(
     """
     try:
         with httpx.Client(base_url=url, headers=dict(headers), timeout=_TIMEOUT) as client:
-            job = _said(client.post("/api/v1/backtests", json=_request(asked)))
+            job = _said(client.post("/api/v1/backtests", json=_request(asked, written)))
             path = f"/api/v1/backtests/{job['id']}"
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 while job["state"] == "running":
                     time.sleep(_LOOK_EVERY)
@@ -37,6 +51,8 @@ def ask(
             except KeyboardInterrupt:
                 client.delete(path)
                 raise
+            finally:
+                signal.signal(signal.SIGINT, before)
     except httpx.HTTPError as error:
         raise OutsideError(f"the running gateway at {url} did not answer: {error}") from None
     if job["state"] != "done":
@@ -44,12 +60,12 @@ def ask(
     return msgspec.convert(job["result"], BacktestResult)
 
 
-def _request(asked: Backtest) -> dict[str, Any]:
+def _request(asked: Backtest, written: tuple[str, str | None]) -> dict[str, Any]:
     request: dict[str, Any] = {
         "packs": [],
         "texts": {name: content.decode() for name, content in asked.candidate},
-        "from": str(asked.since),
-        "to": str(asked.to),
+        "from": written[0],
+        "to": written[1],
     }
     if asked.warm_up_ms is not None:
         request["warm_up"] = f"{asked.warm_up_ms // 1000}s"

@@ -26,7 +26,7 @@ def tables(result: BacktestResult) -> Iterator[Table | str]:
             yield f"... and {len(result.differences) - MOST_SHOWN} more differences; --json has all of them"
     else:
         yield "Both open the same orders at the same times."
-    yield from notes_of(result)
+    yield from map(str, notes_of(result))
 
 
 def _sides(today: SideResult, candidate: SideResult) -> Table:

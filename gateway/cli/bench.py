@@ -78,6 +78,35 @@ def bench_ingest(
     _report("ingest", _chosen(only, list(MEASUREMENTS), usual), settings)
 
 
+@bench_app.command("backtest")
+def bench_backtest(
+    devices: Annotated[int, typer.Option(min=20, help="In the synthetic fleet.")] = 1_000,
+    days: Annotated[int, typer.Option(min=1, help="That count.")] = 30,
+    warm_up: Annotated[int, typer.Option(min=0, help="Days before them.")] = 7,
+    every: Annotated[int, typer.Option(min=1, help="Minutes between two messages of a device.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is chance.")] = 1,
+) -> None:
+    """Measure a backtest over a month of a fleet; it writes the history itself, into a temporary folder."""
+    settings = {"devices": devices, "days": days, "warm_up_days": warm_up, "every": every, "seed": seed}
+    _report("backtest", ["month"], settings)
+
+
+@bench_app.command("orders")
+def bench_orders(
+    orders: Annotated[int, typer.Option(min=10, help="That are measured.")] = 5_000,
+    devices: Annotated[int, typer.Option(min=4, help="Of the fleet that the registry knows.")] = 2_000,
+    batch: Annotated[int, typer.Option(min=1, help="Orders of one commit.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the invented registry.")] = 1,
+    only: Annotated[list[str] | None, typer.Option(help="This measurement; may be given again.")] = None,
+) -> None:
+    """Measure orders a second on one core: pre-fill, then ledger and outbox in one commit."""
+    from gateway.bench.orders import MEASUREMENTS
+
+    settings = {"orders": orders, "devices": devices, "batch": batch, "seed": seed}
+    usual = [name for name, (_, is_usual) in MEASUREMENTS.items() if is_usual]
+    _report("orders", _chosen(only, list(MEASUREMENTS), usual), settings)
+
+
 def _chosen(only: list[str] | None, names: list[str], usual: list[str]) -> list[str]:
     """Return the measurements to run, in their usual order.
 

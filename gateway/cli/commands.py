@@ -129,6 +129,7 @@ def check(config: ConfigOption = None) -> None:
     load_targets(loaded)
     build_decoder(loaded, knowledge, Symbols())
     loaded.broker_password()
+    loaded.oidc_secret()
     registry = knowledge.registry
     print(
         f"{config or 'defaults'}: good. {len(knowledge.ruleset.rules)} rules, "

@@ -15,10 +15,15 @@ from diagnostics.orders.registry import Registry
 from gateway.cli.handover import HELP
 from gateway.cli.provision import provision
 from gateway.config import Config, load_config
+from gateway.csv_cells import cell
 from gateway.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.readiness import Readiness, Summary
     from gateway.registry_database import RegistryDatabase
+    from rules.symbols import DeviceId
 
 devices_app = typer.Typer(help=HELP, no_args_is_help=True)
 devices_app.command()(provision)
@@ -27,6 +32,8 @@ WIDEST = 250
 
 #: So many refused lines are shown; `--report` has all.
 MOST_SHOWN = 50
+
+_COLUMNS = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 TenantOption = Annotated[str | None, typer.Option(help="Only this tenant's devices.")]
@@ -54,10 +61,9 @@ def import_devices(
     total = sum(_lines(path) for path in files if table_of(path))
     loaded.data_dir.mkdir(parents=True, exist_ok=True)
     database = RegistryDatabase(loaded.registry_path, loaded.regions)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        with Progress(*_COLUMNS, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("importing", total=total)
             found = import_files(
                 files,
@@ -108,7 +114,7 @@ def export_devices(
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows(map(cell, row) for row in rows)
 
 
 @devices_app.command("readiness")
@@ -122,19 +128,18 @@ def show_readiness(
     from gateway.clock import SystemClock
     from gateway.readiness import Summary, readiness
 
-    registry = _registry(load_config(config))
+    loaded = load_config(config)
+    registry, told = _registry(loaded), _told(loaded)
     summary = Summary()
     examples: dict[str, tuple[str, str]] = {}
-    for found in readiness(registry, load_faults(), SystemClock().now()):
-        if tenant not in (None, found.device.id.tenant):
-            continue
-        summary.add(found)
-        name = "/".join(found.device.id)
-        for field, why in found.lacks.items():
-            examples.setdefault(field, (name, why))
-        if as_json:
-            lacks = [{"field": field, "why": why} for field, why in found.lacks.items()]
-            print(json.dumps({"device": name, "ready": not lacks, "lacks": lacks}, ensure_ascii=False))
+    console = Console(stderr=True)
+    # The lines of --json are what is asked for; a bar would write between them.
+    quiet = as_json or not console.is_terminal
+    bar = Progress(*_COLUMNS, console=console, transient=True, disable=quiet)
+    devices = readiness(registry, load_faults(), SystemClock().now(), told)
+    with bar:
+        each = bar.track(devices, len(registry.devices), description="devices")
+        _tell_readiness(each, tenant, summary, examples, as_json)
     if as_json:
         return
     print(f"{summary.devices:,} devices, {summary.ready:,} of them lack nothing")
@@ -145,6 +150,39 @@ def show_readiness(
         sheet.add_row(f"{count:,}", field, *examples[field])
     if sheet.row_count:
         Console(width=WIDEST, markup=False, highlight=False).print(sheet)
+
+
+def _tell_readiness(
+    devices: "Iterable[Readiness]",
+    tenant: str | None,
+    summary: "Summary",
+    examples: dict[str, tuple[str, str]],
+    as_json: bool,
+) -> None:
+    """Count devices, note an example of each gap, and print a line for each where that is asked for."""
+    for found in devices:
+        if tenant not in (None, found.device.id.tenant):
+            continue
+        summary.add(found)
+        name = "/".join(found.device.id)
+        for field, why in found.lacks.items():
+            examples.setdefault(field, (name, why))
+        if as_json:
+            lacks = [{"field": field, "why": why} for field, why in found.lacks.items()]
+            print(json.dumps({"device": name, "ready": not lacks, "lacks": lacks}, ensure_ascii=False))
+
+
+def _told(config: Config) -> "dict[DeviceId, dict[str, object]]":
+    """Return what devices said of themselves, as the ledger has it; nothing where there is none."""
+    from gateway.ledger.store import SqlLedger
+
+    if not config.ledger_path.exists():
+        return {}
+    ledger = SqlLedger.open_readonly(f"sqlite:///{config.ledger_path}")
+    try:
+        return dict(ledger.facts())
+    finally:
+        ledger.close()
 
 
 @devices_app.command("erase")

@@ -8,6 +8,7 @@ from diagnostics.case import Case
 from diagnostics.instruction import Instruction, Verb
 from diagnostics.silences import Silence, SilenceMatch, SilenceWord, said_at
 from gateway.access.principal import Principal, Role, Scope
+from gateway.access.trail import Trail
 from gateway.api.desk import KEPT_WITHIN
 from gateway.api.views import Instructed, Word
 from gateway.console.language import t
@@ -22,14 +23,18 @@ class NotDoneError(ForewarnError):
 class Actions:
     """The hands of one reader.
 
+    What is done stands in the audit trail in the words of the API.
+
     Args:
         caller: who acts.
         instructed: takes what people say; None where no gateway is at work.
+        trail: keeps who changed what.
     """
 
-    def __init__(self, caller: Principal, instructed: Instructed | None) -> None:
+    def __init__(self, caller: Principal, instructed: Instructed | None, trail: Trail) -> None:
         self._caller = caller
         self._instructed = instructed
+        self._trail = trail
 
     @property
     def who(self) -> str:
@@ -64,7 +69,7 @@ class Actions:
             NotDoneError: it is not kept, nobody can say, or the reader may not.
         """
         self._check(case.tenant for case in cases)
-        return await self._tell(
+        refusals = await self._tell(
             [
                 Word(
                     DeviceId(case.tenant, case.device_class, case.device),
@@ -83,6 +88,10 @@ class Actions:
                 for case in cases
             ]
         )
+        for case, refused in zip(cases, refusals, strict=True):
+            if refused is None:
+                await self._keep(f"case.{verb.value}", f"case:{case.case_id}", case.tenant)
+        return refusals
 
     async def silence(
         self, cases: Sequence[Case], matches: Sequence[SilenceMatch], *, starts: int, ends: int, note: str
@@ -118,7 +127,11 @@ class Actions:
                 verb="silence", instruction_id=instruction_id(), who=self.who, silence=silence, note=note
             )
             words.append(Word(said_at(case.tenant), word))
-        return await self._tell(words)
+        refusals = await self._tell(words)
+        for case, refused in zip(cases, refusals, strict=True):
+            if refused is None:
+                await self._keep("case.silence", f"case:{case.case_id}", case.tenant)
+        return refusals
 
     async def end_silence(self, silence: Silence, *, note: str) -> None:
         """End a silence now; returns once it is kept.
@@ -137,6 +150,11 @@ class Actions:
         (refused,) = await self._tell([Word(said_at(silence.tenant), word)])
         if refused is not None:
             raise NotDoneError(refused)
+        await self._keep("silence.delete", f"silence:{silence.silence_id}", silence.tenant)
+
+    async def _keep(self, what: str, target: str, tenant: str) -> None:
+        """Write down what was done; it is done, and the ledger has it, whether or not the trail takes it."""
+        await asyncio.to_thread(self._trail.changed, self._caller, what, target, tenant=tenant)
 
     def _check(self, tenants: Iterable[str]) -> None:
         for tenant in tenants:

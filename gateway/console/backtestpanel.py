@@ -145,7 +145,8 @@ def _draw(result: BacktestResult) -> None:
     rows: list[Row] = []
     for number, (name, today, candidate) in enumerate(lines_of(result.today, result.candidate)):
         differs = "alert" if today != candidate else ""
-        what: Cell = {"text": "", "sub": name.strip()} if name.startswith(" ") else {"text": name}
+        words = t(name.strip())
+        what: Cell = {"text": "", "sub": words} if name.startswith(" ") else {"text": words}
         cells: dict[str, Cell | None] = {
             "what": what,
             "today": {"text": today},
@@ -172,7 +173,7 @@ def _draw(result: BacktestResult) -> None:
         text("p", t("{count} more.", count=len(result.differences) - MOST_SHOWN), "quiet")
     with box("ul", "notes"):
         for note in notes_of(result):
-            text("li", note, "quiet")
+            text("li", t(note.text, **note.values), "quiet")
 
 
 def _difference(number: int, one: Difference) -> Row:

@@ -8,6 +8,7 @@ from string import Formatter
 from typing import NamedTuple
 
 from diagnostics.orders.translations import LANGUAGES
+from gateway.backtest import words
 from gateway.console.language import catalogue_of
 from gateway.plainwords import words_of
 from gateway.wire.reasons import QuarantineReason
@@ -46,6 +47,8 @@ def texts() -> dict[str, str]:
     found: dict[str, str] = {}
     for said in said_in(CONSOLE):
         found.setdefault(said.text, said.where)
+    for text in words.TEXTS:
+        found.setdefault(text, "gateway/backtest/words.py")
     for reason in QuarantineReason:
         found.setdefault(words_of(reason.value), "words.py: rejection_words")
     return found

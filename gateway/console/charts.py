@@ -202,10 +202,15 @@ def _series(panel: Panel, number: int, line: Line) -> dict[str, object]:
 
 def _hold_areas(panel: Panel) -> dict[str, object]:
     """Return the times for which the condition had to hold before there was a suspicion."""
-    label = {
+    hold, span = panel.holds[0], panel.span
+    # Left of the area where there is room: within it stands the word of the suspicion.
+    room = hold.start - span.start > 2 * LABEL_ROOM * (span.end - span.start)
+    place: dict[str, object] = (
+        {"position": [-4, 3], "align": "right"} if room else {"position": "insideTopLeft"}
+    )
+    label = place | {
         "show": True,
-        "formatter": t("hold {time}", time=duration_words(panel.holds[0].end - panel.holds[0].start)),
-        "position": "insideBottomLeft",
+        "formatter": t("hold {time}", time=duration_words(hold.end - hold.start)),
         "~color": QUIET,
         "fontSize": 10,
     }

@@ -211,6 +211,7 @@ class Gaps:
                 self._title = text("h2", "")
                 self._list = box("ul", "gaps")
                 self._more = box("details", "correct")
+        self._more.set_visibility(False)
         self._offered: list[str] = []
 
     def show(self, order: ServiceOrder) -> None:
@@ -224,7 +225,8 @@ class Gaps:
                 with self._list:
                     self._rows[field] = self._row(order, field, why)
         self._title.set_text(t("Still missing") if wanted else t("Nothing is missing"))
-        self._outer.classes(replace="missing" if wanted else "missing complete")
+        urgent = bool(wanted) and order.is_open  # of an order that is over nobody waits for it
+        self._outer.classes(replace="missing" if urgent else "missing complete")
         fields = (
             [field for field in FIELDS if has_place(order, field)] if order.is_open and self._may_fill else []
         )

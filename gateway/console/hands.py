@@ -85,7 +85,7 @@ class Hands:
     """
 
     def __init__(self, desk: Desk, live: Live) -> None:
-        self.actions = Actions(desk.caller, desk.instructed)
+        self.actions = Actions(desk.caller, desk.instructed, desk.queries.trail)
         self.toasts = Toasts()
         self.leaving: set[str] = set()
         self._desk = desk

@@ -137,7 +137,8 @@ export default {
         ],
       );
       const [left, right] = this.from === null ? [] : [this.from, this.to].sort((a, b) => a - b);
-      const ends = panel.kind === "number" ? [panel.high, panel.low].map(number) : panel.kind === "boolean" ? [this.words.yes, this.words.no] : [];
+      const fed = panel.lines.some((line) => line.points.length);
+      const ends = !fed ? [] : panel.kind === "number" ? [panel.high, panel.low].map(number) : panel.kind === "boolean" ? [this.words.yes, this.words.no] : [];
       return h(
         "div",
         {

@@ -1,6 +1,5 @@
 """What readers do with an order from the console: the words of the API's actions, by the same way."""
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 
@@ -10,9 +9,7 @@ from diagnostics.orders.changes import PartUsed
 from diagnostics.orders.filling import Filled, JsonValue, NotFillableError, checked, has_place
 from diagnostics.orders.lifecycle import OrderOutcome
 from diagnostics.orders.model import OrderState, ServiceOrder
-from gateway.access.principal import Principal
-from gateway.access.trail import Trail
-from gateway.api.views import Instructed, Word
+from gateway.api.views import Word
 from gateway.console.actions import Actions, NotDoneError, instruction_id
 from gateway.console.language import t
 from rules.symbols import DeviceId
@@ -27,14 +24,8 @@ _USED = re.compile(r"(?:(\d{1,4})\s*[x*\u00d7]\s+)?(\S.*?)(?:\s+[x*\u00d7]\s*(\d
 class OrderActions(Actions):
     """The hands of one reader on orders. Each returns once it is kept, with why it was refused, or None.
 
-    What was done stands in the audit trail in the words of the API.
-
     All of them raise NotDoneError: it is not kept, nobody can say, or the reader may not.
     """
-
-    def __init__(self, caller: Principal, instructed: Instructed | None, trail: Trail) -> None:
-        super().__init__(caller, instructed)
-        self._trail = trail
 
     async def set_state(self, order: ServiceOrder, case: Case, state: OrderState, note: str) -> str | None:
         """Bring an order to a state."""
@@ -93,10 +84,7 @@ class OrderActions(Actions):
         device = DeviceId(case.tenant, case.device_class, case.device)
         (refused,) = await self._tell([Word(device, instruction)])
         if refused is None:
-            deed = DEEDS[verb]
-            await asyncio.to_thread(
-                self._trail.changed, self._caller, deed, f"order:{order.order_id}", tenant=order.tenant
-            )
+            await self._keep(DEEDS[verb], f"order:{order.order_id}", order.tenant)
         return refused
 
 

@@ -84,12 +84,6 @@ REASONS: dict[Reason, str] = {
     Reason.REMEDY_ANSWERED: msg("the remedy was answered"),
     Reason.STEADY: msg("steady again"),
     Reason.SEVERITY_CHANGED: msg("its severity changed"),
-    Reason.SILENCED: msg("silenced"),
-    Reason.PROBE_ANSWERED: msg("the self test was answered"),
-    Reason.REMEDY_SENT: msg("the device tries a remedy"),
-    Reason.REMEDY_ANSWERED: msg("the remedy was tried"),
-    Reason.UNACKNOWLEDGED: msg("seen no more"),
-    Reason.DISMISSAL_UNDONE: msg("the dismissal was taken back"),
     Reason.RULE_WITHDRAWN: msg("its rule was changed or taken away"),
 }
 

@@ -17,7 +17,12 @@ def public_id(owed: Owed) -> str:
 
     It holds no full stop: Standard Webhooks joins what it signs by full stops.
     """
-    return f"evt_{hashlib.sha256(owed.event_id.encode()).hexdigest()[:32]}"
+    return public_name(owed.event_id)
+
+
+def public_name(event_id: str) -> str:
+    """Return an event's id as receivers know it."""
+    return f"evt_{hashlib.sha256(event_id.encode()).hexdigest()[:32]}"
 
 
 def action_of(owed: Owed) -> str:

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 import aiosmtplib
 
 from gateway.dispatch.addresses import ForbiddenAddressError, connect
-from gateway.dispatch.cloudevent import action_of, public_id
+from gateway.dispatch.cloudevent import action_of, public_id, public_name
 from gateway.dispatch.sending import NotDeliveredError, Sent, shortened
 from gateway.dispatch.targets import Target
 from gateway.dispatch.words import subject_of, text_of
@@ -97,7 +97,10 @@ def message_of(owed: Owed, target: Target) -> EmailMessage:
     message["Date"] = format_datetime(datetime.fromtimestamp(owed.created / 1000, UTC))
     message["Message-ID"] = f"<{public_id(owed)}@{domain}>"
     message["References"] = f"<{owed.order_id}@{domain}>"
-    message["Auto-Submitted"] = "auto-generated"
+    if owed.event_id != owed.first_event_id:  # ticket systems go by this, mailboxes by the other
+        message["In-Reply-To"] = f"<{public_name(owed.first_event_id)}@{domain}>"
+    if target.auto_submitted:
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holidays are told to us
     message.set_content(text_of(order, action))
     message.add_attachment(
         json.dumps(order, ensure_ascii=False, indent=2).encode("utf-8"),

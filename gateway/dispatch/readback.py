@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,7 +18,7 @@ from gateway.dispatch.ticketstates import TicketNews, news_of
 from gateway.errors import OutsideError
 from gateway.events import Events
 from gateway.pauses import Pauses
-from gateway.ports import Outbox, TicketStanding
+from gateway.ports import Outbox, Ticket, TicketStanding
 
 #: Tickets that are asked for in one request, where the system lists them by id.
 _AT_ONCE = 50
@@ -167,11 +166,12 @@ class TicketReader:
         if news.state is None:
             if news.status != ticket.state:
                 self._wrong(standing, "unknown", news.status)
-                await self._keep(standing, news.status, None)
+                await self._keep(standing, news.status)
             return
+        at = self._clock.now()
         if news.state.value != standing.order_state:
             await self._answer(standing, news, news.state)
-        await self._keep(standing, news.status, news.status)
+        await self._keep(standing, news.status, news.status, at)
 
     def _wrong(self, standing: TicketStanding, result: str, status: str | None) -> None:
         """Say once that a ticket cannot be followed."""
@@ -200,8 +200,13 @@ class TicketReader:
         result = "repeated" if answered.repeated else "taken"
         self._events.answer(target=name, result=result, detail=news.why or news.status, order_id=order_id)
 
-    async def _keep(self, standing: TicketStanding, status: str, followed: str | None) -> None:
-        ticket = replace(standing.ticket, state=status, followed=followed)
-        await asyncio.to_thread(
-            self._outbox.keep_ticket, self._target.name, standing.order_id, ticket, self._clock.now()
-        )
+    async def _keep(
+        self,
+        standing: TicketStanding,
+        status: str,
+        followed: str | None = None,
+        followed_at: int | None = None,
+    ) -> None:
+        ticket = Ticket(standing.ticket.id, status, followed, followed_at)
+        now = self._clock.now()
+        await asyncio.to_thread(self._outbox.keep_ticket, self._target.name, standing.order_id, ticket, now)

@@ -26,7 +26,7 @@ _KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "tmf621": (frozenset({"url"}), frozenset({"headers", "token", "token_file", "ca_file", "poll"})),
     "email": (
         frozenset({"url", "sender", "to"}),
-        frozenset({"username", "password", "password_file", "ca_file"}),
+        frozenset({"username", "password", "password_file", "ca_file", "auto_submitted"}),
     ),
     "file": (frozenset({"folder"}), frozenset({"format"})),
 }
@@ -70,6 +70,7 @@ class Target:
     format: Literal["json", "csv"]
     sender: str
     to: tuple[str, ...]
+    auto_submitted: bool
     username: str | None
     poll: float
     fixed_headers: tuple[tuple[str, str], ...] = field(repr=False)
@@ -111,6 +112,7 @@ class Target:
             format=table.format,
             sender=table.sender or "",
             to=tuple(table.to),
+            auto_submitted=table.auto_submitted,
             username=table.username,
             poll=parse_duration(table.poll) / SECOND_MS,
             fixed_headers=tuple(table.headers.items()),

@@ -37,8 +37,7 @@ class TicketSender:
         known = owed.ticket.id if owed.ticket else await self._find(owed.order_id)
         if known is not None:
             changes = _changes(order)
-            if owed.ticket is not None and _means(owed.ticket.followed, order):
-                # It is theirs, and may have gone on since it was read back: ours would set them back.
+            if _is_theirs(owed, order):
                 del changes["status"]
             answer = await self._write("PATCH", f"{self._url}/{quote(known, safe='')}", changes)
             if answer.status not in _NOT_FOUND:
@@ -87,6 +86,16 @@ def _ticket(answer: Answer, identity: str, order: dict[str, Any]) -> Ticket:
     news = news_of(answer.document())
     status = None if news is None else news.status
     return Ticket(identity, status, followed=status if _means(status, order) else None)
+
+
+def _is_theirs(owed: Owed, order: dict[str, Any]) -> bool:
+    """Whether a state is the other side's own word, or older than its last: sent, it would set them back."""
+    ticket = owed.ticket
+    if ticket is None:
+        return False
+    said = owed.said_by == owed.target or (owed.said_by or "").endswith(f" ({owed.target})")
+    older = ticket.followed_at is not None and owed.created <= ticket.followed_at
+    return said or older or _means(ticket.followed, order)
 
 
 def _means(status: str | None, order: dict[str, Any]) -> bool:

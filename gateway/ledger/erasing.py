@@ -1,5 +1,7 @@
 """Takes a person out of the orders that are kept; what was wrong with the device stays."""
 
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,13 +11,21 @@ from pydantic import ValidationError
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.model import Leg, Missing, ServiceOrder
 from gateway.ledger.opening import open_engine, open_engine_readonly, speaking, writing
-from gateway.ledger.tables import answers, order_changes, orders, outbox
+from gateway.ledger.tables import answers, decisions, order_changes, orders, outbox
 from rules.symbols import DeviceId
 
 #: Why a field is empty that was filled in once.
 WHY = "erased on the person's request"
 #: Fields that people may fill in and that say who somebody is or where they live.
 _PERSONAL = ("customer.owner", "customer.contact", "site.address", "logistics.")
+
+#: What stands in a note in place of what was erased.
+GONE = "[erased]"
+
+#: A word of a name that is shorter, such as "de", would take too much else with it.
+_SHORTEST_WORD = 3
+#: So many last digits tell a telephone number, however it is written.
+_DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,17 @@ class Erased:
     contact: str | None
     devices: frozenset[DeviceId]
     addresses: tuple[str, ...]
+
+    def pattern(self) -> re.Pattern[str] | None:
+        """Return what finds the person in a note: name or a word of it, contact, addresses; None: nothing."""
+        words = [word for word in re.findall(r"\w+", self.name or "") if len(word) >= _SHORTEST_WORD]
+        digits = re.sub(r"\D", "", self.contact or "")[-_DIGITS:]
+        pieces = [
+            *map(re.escape, filter(None, (self.contact, *self.addresses))),
+            *(rf"\b{re.escape(word)}\b" for word in words),
+            *([rf"(?:[+(\d][\d /().-]*)?{'[ /().-]*'.join(digits)}"] if len(digits) == _DIGITS else []),
+        ]
+        return re.compile("|".join(pieces), re.IGNORECASE) if pieces else None
 
     def concerns(self, order: ServiceOrder) -> bool:
         """Whether an order names the person, or is of a device and address of theirs."""
@@ -59,6 +80,7 @@ def erase_from_ledger(url: str, person: Erased) -> int:
                     _erase_from_changes(connection, number)
             _erase_from_outbox(connection, person)
             connection.execute(sa.delete(answers))  # they repeat orders, and live for a day
+            _erase_from_notes(connection, person)
     finally:
         engine.dispose()
     return changed
@@ -90,6 +112,37 @@ def _erase_from_outbox(connection: sa.Connection, person: Erased) -> None:
         if person.concerns(order):
             row = sa.update(outbox).where(outbox.c.number == number)
             connection.execute(row.values(payload=_text(without(order, person))))
+
+
+def _erase_from_notes(connection: sa.Connection, person: Erased) -> None:
+    """Take the person out of what people wrote of orders and cases of their devices."""
+    pattern = person.pattern()
+    if pattern is None:
+        return
+    of_orders = sa.select(order_changes.c.number, order_changes.c.document).join(
+        orders, orders.c.order_id == order_changes.c.order_id
+    )
+    of_cases = sa.select(decisions.c.number, decisions.c.document)
+    for device in sorted(person.devices):
+        for key, kept, query, named in (
+            ("why", order_changes, of_orders, orders),
+            ("text", decisions, of_cases, decisions),
+        ):
+            same = zip((named.c.tenant, named.c.device_class, named.c.device), device, strict=True)
+            theirs = query.where(*(column == name for column, name in same))
+            for number, document in connection.execute(theirs).all():
+                cleaned = _cleaned(document, key, pattern)
+                if cleaned != document:
+                    row = sa.update(kept).where(kept.c.number == number)
+                    connection.execute(row.values(document=cleaned))
+
+
+def _cleaned(document: str, key: str, pattern: re.Pattern[str]) -> str:
+    """Return a document in one of whose texts nobody is found any more."""
+    fields = json.loads(document)
+    if not isinstance(fields.get(key), str) or not pattern.search(fields[key]):
+        return document
+    return json.dumps({**fields, key: pattern.sub(GONE, fields[key])}, ensure_ascii=False)
 
 
 def _text(order: ServiceOrder) -> str:

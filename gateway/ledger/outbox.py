@@ -5,10 +5,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from diagnostics.orders.changes import OrderChange
+from diagnostics.orders.lifecycle import Actor
 from gateway.clock import SystemClock
 from gateway.ledger.opening import open_engine, open_engine_readonly, speaking, writing
 from gateway.ledger.paging import page
-from gateway.ledger.tables import deliveries, dispatch_targets, orders, outbox, tickets
+from gateway.ledger.tables import deliveries, dispatch_targets, order_changes, orders, outbox, tickets
 from gateway.ledger.ticketing import keep_ticket, order_of_ticket, tickets_to_read, write_ticket
 from gateway.ledger.writing import insert_into
 from gateway.ports import Delivery, DeliveryState, Outcome, Owed, Page, Ticket, TicketStanding
@@ -32,6 +34,8 @@ _EVENT = (
     tickets.c.ticket_id,
     tickets.c.state.label("ticket_state"),
     tickets.c.followed,
+    tickets.c.followed_at,
+    order_changes.c.document.label("change"),
 )
 
 
@@ -282,6 +286,12 @@ def _joined(query: sa.Select[Any]) -> sa.Select[Any]:
             tickets,
             (tickets.c.target == deliveries.c.target) & (tickets.c.order_id == deliveries.c.order_id),
         )
+        # What an event tells of is the end of its id, but for that of an order's first.
+        .outerjoin(
+            order_changes,
+            order_changes.c.change_id
+            == sa.func.replace(outbox.c.event_id, outbox.c.subject + "/" + outbox.c.type + "/", ""),
+        )
     )
 
 
@@ -316,9 +326,23 @@ def _owed(row: sa.Row[Any]) -> Owed:
         payload=row.payload,
         created=row.created,
         attempts=row.attempts,
-        ticket=None if row.ticket_id is None else Ticket(row.ticket_id, row.ticket_state, row.followed),
+        ticket=_ticket(row),
+        said_by=_repairer(row.change),
         overtaken=bool(row._mapping.get("overtaken", False)),
     )
+
+
+def _repairer(change: str | None) -> str | None:
+    if change is None:
+        return None
+    found = OrderChange.model_validate_json(change)
+    return found.who if found.by is Actor.REPAIRER else None
+
+
+def _ticket(row: sa.Row[Any]) -> Ticket | None:
+    if row.ticket_id is None:
+        return None
+    return Ticket(row.ticket_id, row.ticket_state, row.followed, row.followed_at)
 
 
 def _delivery(row: sa.Row[Any]) -> Delivery:

@@ -182,6 +182,13 @@ class SqlLedger:
                 item=_device_record,
             )
 
+    def facts(self) -> Iterator[tuple[DeviceId, dict[str, object]]]:
+        """Yield what all devices said of themselves, of those that said anything."""
+        query = sa.select(devices.c.tenant, devices.c.device_class, devices.c.device, devices.c.facts)
+        with self._reading() as connection:
+            for *names, facts in connection.execute(query.where(devices.c.facts != "{}")):
+                yield DeviceId(*names), json.loads(facts)
+
     def device(self, device: DeviceId) -> DeviceRecord | None:
         """Return one device, None when it never spoke."""
         query = sa.select(devices).where(*_of_device(devices, device))

@@ -195,6 +195,7 @@ tickets = sa.Table(
     sa.Column("state", sa.Text),
     sa.Column("changed", sa.BigInteger, nullable=False),
     sa.Column("followed", sa.Text),
+    sa.Column("followed_at", sa.BigInteger),
     sa.Index("tickets_by_id", "target", "ticket_id"),
 )
 

@@ -22,8 +22,11 @@ def keep_ticket(connection: sa.Connection, outcome: Outcome) -> None:
 def write_ticket(connection: sa.Connection, target: str, order_id: str, ticket: Ticket, at: int) -> None:
     """Keep a ticket as its target has it since `at` (ms); what the order followed stays if it is not told."""
     row: dict[str, Any] = {"ticket_id": ticket.id, "state": ticket.state, "changed": at}
-    if ticket.followed is not None:
-        row["followed"] = ticket.followed
+    row |= {
+        name: value
+        for name, value in (("followed", ticket.followed), ("followed_at", ticket.followed_at))
+        if value is not None
+    }
     statement = insert_into(connection, tickets).values(target=target, order_id=order_id, **row)
     connection.execute(statement.on_conflict_do_update(index_elements=list(tickets.primary_key), set_=row))
 
@@ -47,7 +50,7 @@ def tickets_to_read(connection: sa.Connection, target: str, after: str, limit: i
         TicketStanding(
             order_id=row.order_id,
             order_state=row.order_state,
-            ticket=Ticket(row.ticket_id, row.state, row.followed),
+            ticket=Ticket(row.ticket_id, row.state, row.followed, row.followed_at),
             changed=row.changed,
         )
         for row in connection.execute(query)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
 import msgspec
 import sqlalchemy as sa
@@ -129,15 +130,15 @@ def write_orders(connection: sa.Connection, written: Sequence[ServiceOrder], now
     outbox, created at `now`.
     """
     new = []
+    statement = _once(connection.dialect.name, orders)
     for order in written:
         row = _order_row(order)
-        statement = insert_into(connection, orders).values(row).on_conflict_do_nothing()
-        if connection.execute(statement).rowcount:
+        if connection.execute(statement, row).rowcount:
             new.append(order)
             _owe(connection, OPENED if order.is_open else CLOSED, row, now)
         elif not order.is_open:
             ending = sa.update(orders).where(orders.c.order_id == order.order_id, orders.c.is_open)
-            if connection.execute(ending.values(row)).rowcount:
+            if connection.execute(ending.values(_without_key(row))).rowcount:
                 _owe(connection, CLOSED, row, now)
     return new
 
@@ -168,7 +169,8 @@ def write_order_changes(connection: sa.Connection, changes: Sequence[OrderChange
         if order.is_open and not before.is_open and _has_open_order(connection, changed):
             continue  # of a gateway that this one knows nothing of; two open ones there must not be
         if changed["document"] != document:
-            connection.execute(sa.update(orders).where(orders.c.order_id == order.order_id).values(changed))
+            changing = sa.update(orders).where(orders.c.order_id == order.order_id)
+            connection.execute(changing.values(_without_key(changed)))
             _owe(connection, _kind(before, order), changed, now, of=change.change_id)
 
 
@@ -219,18 +221,33 @@ def _order_row(order: ServiceOrder) -> dict[str, object]:
     }
 
 
+def _without_key(order: dict[str, object]) -> dict[str, object]:
+    """Return what may change of an order's row.
+
+    Its key set to what it is would make the database look through the whole outbox, which refers to it.
+    """
+    return {name: value for name, value in order.items() if name != "order_id"}
+
+
 def _owe(
     connection: sa.Connection, kind: str, order: dict[str, object], now: int, of: str | None = None
 ) -> None:
     """Leave an event for other systems; `of` tells events of one kind apart that an order has several of."""
-    statement = insert_into(connection, outbox).values(
-        event_id=f"{order['order_id']}/{kind}" + ("" if of is None else f"/{of}"),
-        type=kind,
-        subject=order["order_id"],
-        payload=order["document"],
-        created=now,
-    )
-    connection.execute(statement.on_conflict_do_nothing())
+    row = {
+        "event_id": f"{order['order_id']}/{kind}" + ("" if of is None else f"/{of}"),
+        "type": kind,
+        "subject": order["order_id"],
+        "payload": order["document"],
+        "created": now,
+    }
+    connection.execute(_once(connection.dialect.name, outbox), row)
+
+
+@cache
+def _once(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """Return the insert that leaves a row that is there; to build it takes longer than to run it."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()
 
 
 def _quarantine_rows(rejected: Sequence[Rejected]) -> list[dict[str, object]]:

@@ -25,7 +25,7 @@ ARGUMENTS = [
 class Served:
     """The application with its console, served by uvicorn on a thread of this process."""
 
-    def __init__(self, site: Site, access: AccessDesk) -> None:
+    def __init__(self, site: Site, access: AccessDesk | None = None) -> None:
         app = site.app(access=access)
         self.access = access
         mount_console(app)

@@ -12,8 +12,8 @@ from browser.console_courses import send
 
 from diagnostics.case import Case
 from gateway.access.principal import Principal, Role
-from gateway.api.app import create_app
 from gateway.ports import LedgerWrite
+from gateway.rulesview import RulePacks
 from rules.symbols import DeviceId
 from rules.times import MINUTE_MS
 
@@ -56,17 +56,8 @@ class House(World):
 
     def __init__(self, story, site):
         super().__init__(story, site)
-        self.app = create_app(
-            ledger=site.ledger,
-            history=site.history,
-            events=site.events,
-            health=site.health,
-            pipeline_rules=self.app.state.queries.rules,
-            changes=site.feed,
-            clock=site.clock,
-            callers=ByCookie(),
-            instructed=self,
-        )
+        site.rules = RulePacks(story.ruleset)
+        self.app = site.app(callers=ByCookie(), instructed=self)
 
     def reads(self, device, values):
         super().reads(device, values)
@@ -119,9 +110,8 @@ def _serve(folder, pipe):
     with ExitStack() as stack:
         world = open_world(Path(folder), stack, HOT, FAN, LEAK)
         house = House(world.story, world.site)
-        house.app.state.queries.rules = world.app.state.queries.rules
-        house.site.app = lambda: house.app
-        served = Served(house.site)
+        house.site.app = lambda **_: house.app
+        served = Served(house.site, None)
         stack.callback(served.stop)
         pipe.send(served.base)
         while (told := pipe.recv()) is not None:
@@ -140,7 +130,7 @@ class Neighbour:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(str(folder), theirs), name="house")
         self._process.start()
-        assert self._pipe.poll(60), "the house did not open"
+        theirs.close()  # its end is the other process's: when that dies, waiting ends
         self.base = self._pipe.recv()
 
     def __getattr__(self, name):
@@ -153,6 +143,8 @@ class Neighbour:
         return ask
 
     def close(self):
-        self._pipe.send(None)
+        if self._process.is_alive():
+            self._pipe.send(None)
         self._process.join(20)
+        self._process.kill()
         assert self._process.exitcode == 0, "the house did not close"

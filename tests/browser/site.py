@@ -13,6 +13,7 @@ from httpx import ASGITransport, AsyncClient
 from diagnostics.orders.registry import Registry
 from gateway.api.app import create_app
 from gateway.api.feed import Feed
+from gateway.api.views import RulesView
 from gateway.clock import ManualClock
 from gateway.events import Events
 from gateway.history.duckdb_store import DuckDbHistory
@@ -22,7 +23,12 @@ from gateway.ports import History, Ledger
 from rules.symbols import Symbols
 
 RULES: list[dict[str, object]] = [
-    {"id": "pending_sectors_growing", "fault": "disk.media_wear", "when": "disk.pending_sectors > 0"}
+    {
+        "id": "pending_sectors_growing",
+        "fault": "disk.media_wear",
+        "when": "disk.pending_sectors > 0",
+        "hold": "45m",
+    }
 ]
 
 
@@ -58,6 +64,7 @@ class Site:
     feed: Feed = field(default_factory=Feed)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     registry: Registry = field(default_factory=Registry)
+    rules: RulesView = field(default_factory=ShippedRules)
 
     def app(self, *, listen_host: str = "127.0.0.1", console_url: str | None = None, **more: Any) -> FastAPI:
         return create_app(
@@ -65,7 +72,7 @@ class Site:
             history=self.history,
             events=self.events,
             health=self.health,
-            pipeline_rules=ShippedRules(),
+            pipeline_rules=self.rules,
             changes=self.feed,
             clock=self.clock,
             registry=self.registry,

@@ -22,7 +22,13 @@ ADDRESSES = [
     "/devices/acme/server/srv-014",
     "/fleet",
     "/fleet?by=firmware&window=30d",
+    "/rules",
+    "/rules/pending_sectors_growing",
+    "/packs",
     "/quarantine",
+    "/dead-letters",
+    "/silences",
+    "/account",
     "/nothing/here",
 ]
 

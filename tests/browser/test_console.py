@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser.console_courses import NOW, WASHER
+from browser.console_courses import FRIDGE, NOW, WASHER
 from browser.console_seed import Told
 from playwright.sync_api import Page, expect
 
@@ -192,7 +192,7 @@ def test_devices_are_found_by_name_model_or_serial(served, page):
     expect(page.locator("tbody tr")).to_have_count(1)
     page.locator("a.row-link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("srv-014")
-    expect(page.locator(".facts")).to_contain_text("Debian 12")
+    expect(page.locator("aside")).to_contain_text("Debian 12")
 
 
 def test_what_devices_send_is_never_markup(served, page):
@@ -203,7 +203,7 @@ def test_what_devices_send_is_never_markup(served, page):
     ):
         opened(page, path)
         if path == "/quarantine":
-            page.locator("summary").first.click()
+            page.locator("main summary").first.click()
         expect(page.get_by_text("window.pwned=1").first).to_be_visible()
         assert page.evaluate("window.pwned") is None
         assert page.locator('img[src="x"]').count() == 0
@@ -272,13 +272,34 @@ def test_a_foreign_page_cannot_open_the_console_s_socket(served, page):
     assert answer.status == 403
 
 
-def test_pictures(served, page, tmp_path):
-    """The picture of the README, when FOREWARN_SCREENSHOTS is set; else into a folder of the test's own."""
+#: The pictures of the documentation: name, page, theme, width of the window.
+PICTURES = [
+    ("console", DISK_CASE, "light", 1440),
+    ("queue", "/cases", "light", 1280),
+    ("queue-phone", "/cases", "dark", 390),
+    ("case-dark", f"{DISK_CASE}?over=disk.temperature@sdb", "dark", 1280),
+    ("order", "/orders/SO-9C41QD", "light", 1280),
+    ("device", f"/devices/{FRIDGE}", "light", 1280),
+    ("fleet", "/fleet", "light", 1280),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "theme", "width"), PICTURES, ids=[one[0] for one in PICTURES])
+def test_pictures(served, page, tmp_path, name, path, theme, width):
+    """Taken for docs/ when FOREWARN_SCREENSHOTS is set; else into a folder of the test's own."""
     folder = IMAGES if os.environ.get("FOREWARN_SCREENSHOTS") else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
-    opened(page, DISK_CASE)
-    expect(page.locator("figure.chart canvas").first).to_be_visible()
-    page.wait_for_function(f"{chart_of(SECTORS)}.getOption().series[0].data.length > 100")
-    picture = folder / "console.png"
-    page.screenshot(path=picture)
-    assert picture.stat().st_size > 30_000
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": width, "height": 900 if width > 600 else 844})
+    page.goto(path)
+    expect(page.locator(".pill.good")).to_be_attached()
+    page.wait_for_function("window.did_handshake === true")
+    if path.startswith(DISK_CASE):
+        expect(page.locator("figure.chart canvas").first).to_be_visible()
+        page.wait_for_function(f"{chart_of(SECTORS)}.getOption().series[0].data.length > 100")
+    else:
+        expect(page.locator("main :is(table, figure)").first).to_be_visible()
+        page.wait_for_load_state("networkidle")
+    picture = folder / f"{name}.png"
+    page.screenshot(path=picture, animations="disabled")
+    assert picture.stat().st_size > 10_000

@@ -4,8 +4,11 @@ import re
 
 import pytest
 from browser.conftest import Watched
+from browser.console_courses import MARKUP
 from browser.house import Neighbour
 from playwright.sync_api import expect
+
+from gateway.ports import Outcome
 
 pytestmark = pytest.mark.browser
 
@@ -121,3 +124,19 @@ def test_orders_are_found_by_filters_that_are_addresses(reader, house):
     page.get_by_label("Find").fill(order_id)
     page.locator("a.row-link").click()
     expect(page).to_have_url(re.compile(f"/orders/{order_id}$"))
+
+
+def test_the_trail_says_why_an_event_did_not_arrive_and_sends_it_again(served, page):
+    order_id, outbox = "SO-2B7HNW", served.site.outbox
+    outbox.share_out({"crm": "*"})
+    owed = [each for each in outbox.due(2**60, {"crm": 1000}, []) if each.order_id == order_id]
+    now = served.site.clock.now()
+    outbox.settle([Outcome(each, "dead", now, attempts=3, detail=f"answered 422: {MARKUP}") for each in owed])
+    page.goto(f"/orders/{order_id}")
+    trail = page.locator(".trail li")
+    expect(trail).to_contain_text("crm")
+    expect(trail).to_contain_text("given up")
+    expect(trail).to_contain_text(f"answered 422: {MARKUP}")
+    trail.get_by_role("button", name="Send again").click()
+    expect(trail).to_contain_text("on its way")
+    assert page.evaluate("window.pwned") is None

@@ -8,6 +8,7 @@ import pytest
 from orders_world import FAULTS, OPENED_AT, WASHER, case_of
 from typer.testing import CliRunner, Result
 
+from diagnostics.decision import Decision
 from diagnostics.orders.changes import OrderChange
 from diagnostics.orders.filling import Filled
 from diagnostics.orders.lifecycle import Actor
@@ -16,8 +17,9 @@ from diagnostics.orders.prefill import prefill
 from diagnostics.orders.registry import Owner
 from gateway.cli.devices import devices_app
 from gateway.errors import UserError
+from gateway.ledger.erasing import Erased
 from gateway.ledger.store import SqlLedger
-from gateway.ports import LedgerWrite
+from gateway.ports import DeviceRecord, LedgerWrite
 from gateway.registry import load_registry
 from gateway.registry_database import RegistryDatabase
 from rules.symbols import DeviceId
@@ -188,6 +190,24 @@ def test_readiness_says_who_would_lack_what(folder: Path) -> None:
     assert "customer.contact" in table
 
 
+def test_what_devices_said_of_themselves_is_looked_at(folder: Path) -> None:
+    (folder / "in" / "devices.csv").write_text("tenant,class,device\nacme,server,s-1\nacme,server,s-2\n")
+    (folder / "in" / "parts.csv").write_text("part,title,kind,models\nD-1,Drive,drive,ST4*\n")
+    forewarn("import", "in/devices.csv", "in/parts.csv")
+    device = DeviceId("acme", "server", "s-1")
+    drives = {"sda": {"model": "ST4000", "serial": "Z1"}, "sdb": {"model": "WD1"}}
+    facts = {"model": "R740", "serial": "S1", "firmware": "1", "components": drives}
+    ledger = SqlLedger(f"sqlite:///{folder / 'forewarn-data' / 'ledger.db'}")
+    ledger.commit(LedgerWrite(devices=[DeviceRecord(device, facts, online=True, last_seen=OPENED_AT)]))
+    ledger.close()
+    lines = [json.loads(line) for line in forewarn("readiness", "--json").stdout.splitlines()]
+    spoke, silent = ({one["field"]: one["why"] for one in line["lacks"]} for line in lines)
+    assert "device.model" in silent
+    assert not {"device.model", "device.serial", "device.firmware"} & spoke.keys()
+    assert spoke["device.part.serial"] == "the device did not say the serial number of sdb"
+    assert "device.part.serial" not in silent
+
+
 def test_devices_that_are_alike_are_told_in_their_own_names(folder: Path) -> None:
     (folder / "in" / "owners.csv").write_text("owner,name\na,A\nb,B\n")
     (folder / "in" / "devices.csv").write_text(
@@ -214,6 +234,46 @@ def order_of_anna(folder: Path):
     )
 
 
+def change_of(order, why: str) -> OrderChange:
+    submitted = OrderState.SUBMITTED
+    return OrderChange(
+        change_id="OC-1",
+        order_id=order.order_id,
+        at=OPENED_AT,
+        who="moreau",
+        by="repairer",
+        before=submitted,
+        after=submitted,
+        why=why,
+    )
+
+
+def decision_of(order, text: str) -> Decision:
+    return Decision(
+        decision_id="D-1",
+        case_id=order.case_id,
+        tenant=order.tenant,
+        device_class=order.device.device_class,
+        device=order.device.device,
+        component="",
+        fault=order.fault.code,
+        rule="",
+        at=OPENED_AT,
+        outcome="note",
+        reason="commented",
+        text=text,
+        values={},
+    )
+
+
+@pytest.mark.parametrize("written", ["+49 171 1234567", "0171/1234567", "(0171) 123-45-67"])
+def test_a_telephone_number_is_found_however_it_is_written(written: str) -> None:
+    erased = Erased("Li Wei", "+49 171 1234567", frozenset(), ())
+    pattern = erased.pattern()
+    assert pattern is not None
+    assert pattern.sub("-", f"ring {written} at 2026-01-31, ask for Wei") == "ring - at 2026-01-31, ask for -"
+
+
 def test_an_erased_person_stands_nowhere_and_the_history_does(folder: Path) -> None:
     imported()
     files = folder / "forewarn-data" / "registry"
@@ -222,7 +282,14 @@ def test_an_erased_person_stands_nowhere_and_the_history_does(folder: Path) -> N
     order = order_of_anna(folder)
     url = f"sqlite:///{folder / 'forewarn-data' / 'ledger.db'}"
     ledger = SqlLedger(url)
-    ledger.commit(LedgerWrite(orders=[order], changes=[filled_in(order)]))
+    said = "rang Mrs Weber (anna@example.org), she is at home; Lindenweg 3, 34117 Kassel, second door"
+    ledger.commit(
+        LedgerWrite(
+            orders=[order],
+            changes=[filled_in(order), change_of(order, said)],
+            decisions=[decision_of(order, f"anna: {said}")],
+        )
+    )
     ledger.close()
 
     result = forewarn("erase", "anna", "--yes")
@@ -233,11 +300,15 @@ def test_an_erased_person_stands_nowhere_and_the_history_does(folder: Path) -> N
     for path in (folder / "forewarn-data").rglob("*"):
         if path.is_file():
             content = path.read_bytes()
-            for secret in (b"Anna Weber", b"anna@example.org", b"Lindenweg"):
+            for secret in (b"Anna Weber", b"Weber", b"anna@example.org", b"Lindenweg"):
                 assert secret not in content, (path.name, secret)
     ledger = SqlLedger(url)
     (kept,) = ledger.orders().items
+    *_, change = ledger.order_changes(order.order_id)
+    (decision,) = ledger.decisions(case_id=order.case_id)
     ledger.close()
+    assert change.why == "rang Mrs [erased] ([erased]), she is at home; [erased], second door"
+    assert decision.text == f"[erased]: {change.why}"
     assert kept.device == order.device
     assert kept.diagnosis == order.diagnosis
     assert kept.parts == order.parts
@@ -254,7 +325,7 @@ def filled_in(order: ServiceOrder) -> OrderChange:
     """A word of an engineer by which an order came to hold what a person said."""
     said = {"customer.contact": "anna@example.org", "site.address": order.site.address}
     return OrderChange(
-        change_id="OC-1",
+        change_id="OC-0",
         order_id=order.order_id,
         at=1,
         who="bert",

@@ -126,6 +126,13 @@ def test_files_go_before_what_was_imported(folder: Path) -> None:
     assert len(found.coverages_of(WASHER, "W900")) == 3, "each once"
 
 
+def test_files_may_refer_to_what_is_about_to_be_imported(folder: Path) -> None:
+    write(folder / "forewarn-data" / "registry", {"devices.csv": GOOD["devices.csv"]})
+    assert isinstance(forewarn("export", "devices").exception, UserError)
+    imported("owners", "sites")
+    assert registry(folder).devices[WASHER].owner == "anna"
+
+
 # Regions of data
 
 

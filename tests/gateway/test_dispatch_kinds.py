@@ -1,8 +1,10 @@
 """Trouble tickets, mail and files: what arrives at real servers and in real folders."""
 
+import asyncio
 import csv
 import io
 import json
+import socket
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,7 +13,7 @@ from dispatching import CLOSED, OPENED, Office, target
 from mailservers import MailServer
 from receivers import DROP, Receiver, Reply
 
-from gateway.ports import LedgerWrite
+from gateway.ports import LedgerWrite, Ticket
 
 #: One test shows that nothing is sent where aiosmtpd warns that it should not be.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
@@ -84,6 +86,22 @@ async def test_an_order_becomes_a_ticket_that_is_patched(office):
     assert values["serviceOrder"]["order_id"] == "SO-1"
 
 
+@pytest.mark.parametrize(("since", "sent"), [(0, True), (2**60, False)], ids=["before", "after"])
+async def test_a_state_from_before_their_last_word_does_not_set_their_ticket_back(office, since, sent):
+    system = TicketSystem()
+    with Receiver(then=system.answer) as receiver:
+        tickets = desk(receiver)
+        office.know(tickets)
+        office.open(1)
+        await office.delivered(tickets, number=1)
+        office.outbox.keep_ticket("crm", "SO-1", Ticket("TT/1", "held", "held", since), 1)
+        office.end(1)
+        await office.delivered(tickets, number=2)
+    patch = receiver.requests[-1].document
+    assert ("status" in patch) == sent
+    assert patch["severity"] == "minor"
+
+
 async def test_a_creation_that_was_not_answered_makes_no_second_ticket(office):
     system = TicketSystem(unanswered=1)
     with Receiver(then=system.answer) as receiver:
@@ -134,6 +152,7 @@ async def test_an_order_comes_as_a_readable_message(office):
     assert closed["subject"].startswith("[SO-1] closed: ")
     assert opened["references"] == closed["references"]
     assert opened["message-id"] != closed["message-id"]
+    assert (opened["in-reply-to"], closed["in-reply-to"]) == (None, opened["message-id"])
     text = opened.get_body(("plain",)).get_content()
     assert "Device:      W Bcc: all@example.com, appliance, wm-1" in text.splitlines()
     (attached,) = opened.iter_attachments()
@@ -166,6 +185,49 @@ async def test_a_password_does_not_go_over_an_open_line(office):
             await until(lambda: office.stands("dead"))
     assert not server.logins
     assert not server.messages
+
+
+async def test_mail_goes_to_the_address_that_was_checked_and_to_no_private_one(office, monkeypatch):
+    asked = []
+
+    async def getaddrinfo(host, port, **_):
+        """A name server that gives one address to the check, and another to whoever asks again."""
+        asked.append(host)
+        address = "127.0.0.1" if len(asked) == 1 else "127.0.0.2"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    with MailServer() as server:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        keys = {
+            "url": f"smtp://rebinding.example.com:{server.port}",
+            "sender": "f@example.org",
+            "to": ["d@b.de"],
+        }
+        desk = target("email", **keys)
+        office.know(desk)
+        office.open(1)
+        await office.delivered(desk, number=1)
+        assert asked == ["rebinding.example.com"]
+        outside = target("email", allow_private=False, **keys)
+        office.open(2)
+        async with office.dispatching(outside) as until:
+            await until(lambda: office.count("retry") >= 1 and office.stands("waiting")[0].detail)
+    assert "no public address" in office.stands("waiting")[0].detail
+    assert len(server.messages) == 1
+
+
+async def test_a_ticket_system_that_redirects_is_not_followed(office):
+    system = TicketSystem()
+    with Receiver(then=system.answer) as inside:
+        url = f"http://127.0.0.1:{inside.port}/tmf-api/troubleTicket/v5/troubleTicket"
+        with Receiver(then=lambda _: Reply(302, {"Location": url})) as receiver:
+            tickets = desk(receiver)
+            office.know(tickets)
+            office.open(1)
+            async with office.dispatching(tickets) as until:
+                await until(lambda: office.count("retry") >= 1 and office.stands("waiting")[0].detail)
+    assert not inside.requests
+    assert "redirect" in office.stands("waiting")[0].detail
 
 
 async def test_events_are_written_as_files(office, tmp_path):

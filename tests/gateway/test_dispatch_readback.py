@@ -34,6 +34,14 @@ class TicketSystem:
         self.tickets[identity] |= changes
         self._versions[identity] = self._versions.get(identity, 0) + 1
 
+    def ticket_of(self, order_id):
+        """The id of an order's ticket."""
+        return next(
+            identity
+            for identity, ticket in self.tickets.items()
+            if ticket["externalIdentifier"][0]["id"] == order_id
+        )
+
     def answer(self, request):
         parts = urlsplit(request.path)
         query = parse_qs(parts.query)
@@ -132,13 +140,14 @@ async def test_an_order_follows_its_ticket_to_the_end(desk):
     first, other = world.leaks("acme/appliance/wm-1"), world.leaks("acme/appliance/wm-2")
     async with desk.at_work() as until:
         await until(lambda: len(system.tickets) == 2 and desk.settled())
-        system.set("TT-1", status="In Progress", statusChangeReason="on my way")
+        one, two = system.ticket_of(first), system.ticket_of(other)
+        system.set(one, status="In Progress", statusChangeReason="on my way")
         await until(lambda: world.order(first).state == "inProgress" and desk.settled())
-        system.set("TT-1", status="resolved", statusChangeReason="")
+        system.set(one, status="resolved", statusChangeReason="")
         await until(lambda: world.order(first).state == "resolved" and desk.settled())
-        system.set("TT-1", status="closed", note=[{"text": "hose replaced", "date": "2026-01-02"}])
+        system.set(one, status="closed", note=[{"text": "hose replaced", "date": "2026-01-02"}])
         await until(lambda: world.order(first).state == "closed" and desk.settled())
-        system.set("TT-2", status="rejected", statusChangeReason="not our area")
+        system.set(two, status="rejected", statusChangeReason="not our area")
         await until(lambda: world.order(other).state == "rejected" and desk.settled())
     assert doors(desk, first) == [
         ("desk", "inProgress", "on my way"),

@@ -108,3 +108,20 @@ def test_two_orders_of_one_fault_are_never_open_together(ledger, orders):
 def test_what_happened_to_an_order_that_is_not_there_is_not_kept(ledger, orders):
     ledger.commit(LedgerWrite(changes=[change(orders[0], 1, "submitted", "held")]))
     assert ledger.order_changes(orders[0].order_id) == []
+
+
+def test_a_change_leaves_the_key_of_its_order_alone(ledger, orders):
+    """Else the database looks through all that was ever owed: half a second with 13,000 events."""
+    ledger.commit(LedgerWrite(orders=[orders[0]]))
+    said = []
+
+    def listener(_connection, _cursor, statement, *_):
+        said.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", listener)
+    try:
+        ledger.commit(LedgerWrite(changes=[change(orders[0], 1, "submitted", "acknowledged")]))
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", listener)
+    (updating,) = [statement for statement in said if statement.startswith("UPDATE orders")]
+    assert "order_id" not in updating.partition("WHERE")[0]

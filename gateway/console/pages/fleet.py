@@ -172,16 +172,16 @@ def _health_columns(by: By) -> list[dict[str, str]]:
     names = {
         "model": [
             column("model", t("Model"), "wide"),
-            column("class", t("Class")),
-            column("brand", t("Brand")),
+            column("class", t("Class"), "beside"),
+            column("brand", t("Brand"), "beside"),
         ],
         "firmware": [
             *(column("model", t("Model"), "wide"), column("firmware", t("Firmware"))),
-            *(column("class", t("Class")), column("brand", t("Brand"))),
+            *(column("class", t("Class"), "beside"), column("brand", t("Brand"), "beside")),
         ],
         "site": [
             *(column("site", t("Site"), "wide"), column("country", t("Country"))),
-            column("brand", t("Brand")),
+            column("brand", t("Brand"), "beside"),
         ],
     }
     return [

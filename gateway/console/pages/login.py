@@ -29,6 +29,7 @@ from gateway.api.logins import drop_cookie, set_cookie
 from gateway.api.parameters import InstantParameter
 from gateway.api.problems import ProblemError
 from gateway.console.language import catalogue_of, preferred
+from gateway.csv_cells import cell
 from gateway.errors import OutsideError
 from rules.times import to_rfc3339
 
@@ -284,13 +285,8 @@ def _lines(deeds: Iterator[Deed]) -> Iterator[str]:
         line = io.StringIO()
         told = "; ".join(f"{key}: {value}" for key, value in deed.detail.items())
         cells = (to_rfc3339(deed.at), deed.who, deed.what, deed.target, deed.tenant, deed.address, told)
-        csv.writer(line).writerow(_harmless(cell) for cell in cells)
+        csv.writer(line).writerow(map(cell, cells))
         yield line.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """Return a text that no table calculator takes for a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 async def _form(request: Request) -> dict[str, str]:

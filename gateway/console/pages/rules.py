@@ -127,7 +127,7 @@ async def _own_packs(book: Rulebook) -> None:
 def _summary(rules: list[Rule], counts: RuleCounts) -> str:
     cases, orders = (sum(of.get(rule.id, 0) for rule in rules) for of in (counts.cases, counts.orders))
     return t(
-        "{rules} in force; {cases} cases and {orders} orders within 30 days",
+        "{rules} in force; within 30 days cases: {cases}, orders: {orders}",
         rules=len(rules), cases=f"{cases:,}", orders=f"{orders:,}",
     )  # fmt: skip
 

@@ -87,7 +87,7 @@ class _Table:
     def __init__(self, desk: Desk, live: Live) -> None:
         self._desk = desk
         self._live = live
-        self._actions = Actions(desk.caller, desk.instructed)
+        self._actions = Actions(desk.caller, desk.instructed, desk.queries.trail)
         self._toasts = Toasts()
         self._rows: dict[tuple[str, str], Element] = {}
         self._ending: Silence | None = None

@@ -37,6 +37,7 @@ WORDS = st.none() | st.sampled_from(["W900", "R740", "Lumo 7", "x"])
 DAYS = st.none() | st.dates(date(2000, 1, 1), date(9999, 12, 31))
 MONEY = st.none() | st.decimals(0, 10_000, places=2, allow_nan=False)
 HOURS = st.sampled_from([None, parse_hours("Mon-Fri 08:00-17:00"), parse_hours("Sun 23:00-24:00")])
+REGIONS = st.sampled_from([None, "DE-BY", "DE-XX", "CH-BE"])
 LANGUAGES = st.sampled_from([None, "de", "de-CH", "zh", "zh-TW", "fr", "x"])
 CURRENCIES = st.sampled_from(["EUR", "CHF", None])
 KINDS = st.sampled_from(sorted(FAULTS.kinds))
@@ -73,7 +74,7 @@ def registries(draw: st.DrawFn) -> Registry:
     ]
     coverage = st.builds(
         Coverage,
-        st.sampled_from(["warranty", "contract"]),
+        st.sampled_from(["warranty", "contract", "extension"]),
         st.just("acme"),
         device=st.none() | DEVICES,
         model=st.sampled_from(["*", "W9*", None]),
@@ -82,7 +83,14 @@ def registries(draw: st.DrawFn) -> Registry:
         months=st.none() | st.integers(0, 1200),
         text=WORDS,
         contract=WORDS,
-        excludes=st.sampled_from([(), ("*",), ("battery.worn",)]),
+        excludes=st.sampled_from([(), ("*",), ("battery.worn",), ("drive",)]),
+        faults=st.sampled_from([(), ("disk.*",)]),
+        part_kinds=st.sampled_from([(), ("drive", "battery")]),
+        covers=st.sampled_from([(), ("parts",), ("labour", "transport")]),
+        countries=st.sampled_from([(), ("DE",), ("FR", "CH")]),
+        channels=st.lists(CHANNELS, max_size=2).map(tuple),
+        term=st.sampled_from(["base", None]),
+        extends=st.sampled_from(["base", None]),
     )
     part = st.builds(
         Part,
@@ -120,6 +128,9 @@ def registries(draw: st.DrawFn) -> Registry:
         st.sampled_from([(), ("server",)]),
         HOURS,
         ZONES,
+        REGIONS,
+        st.none() | st.integers(0, 3),
+        st.none() | st.integers(0, 3),
     )
     level = st.builds(
         ServiceLevel,
@@ -140,7 +151,7 @@ def registries(draw: st.DrawFn) -> Registry:
         sites=draw(
             st.sampled_from([{}])
             | st.builds(
-                SiteEntry, st.just("s"), WORDS, COUNTRIES, ZONES, st.sampled_from(["34117", None])
+                SiteEntry, st.just("s"), WORDS, COUNTRIES, ZONES, st.sampled_from(["34117", None]), REGIONS
             ).map(lambda s: {"s": s})
         ),
         coverages=draw(st.lists(coverage, max_size=3)),
@@ -176,6 +187,7 @@ MAY_BE_NULL = (
     "logistics.return.to",  # nothing comes back
     "logistics.customs",  # no border is crossed
     "logistics.device",
+    "estimate.shares",  # an amount, of a cost that is missing
     "links.console",
 )
 
@@ -201,6 +213,7 @@ def may_be_null(path: str, order: ServiceOrder) -> bool:
     opened_at=st.integers(0, MAX_INSTANT_MS) | st.integers(1_700_000_000_000, 1_900_000_000_000),
     hints=st.lists(KINDS | NUMBERS | st.sampled_from(["NTC", "Left Knob", ""]), max_size=3),
     severity=st.sampled_from(["minor", "major", "critical"]),
+    load=st.integers(0, 4),
     value=st.none() | st.booleans() | st.floats() | st.text(max_size=3),
 )
 @example(
@@ -212,6 +225,7 @@ def may_be_null(path: str, order: ServiceOrder) -> bool:
     opened_at=0,
     hints=[],
     severity="major",
+    load=0,
     value=None,
 )
 def test_any_gap_gives_a_valid_order_that_says_what_is_missing(
@@ -223,6 +237,7 @@ def test_any_gap_gives_a_valid_order_that_says_what_is_missing(
     opened_at: int,
     hints: list[str],
     severity: str,
+    load: int,
     value: float | bool | str | None,
 ) -> None:
     signal = "psu.redundant" if isinstance(value, bool) else "nvme.critical_warning@0"
@@ -245,6 +260,7 @@ def test_any_gap_gives_a_valid_order_that_says_what_is_missing(
         reason="confirmed",
         console_url=None,
         parts_hint=hints,
+        load={"R": load},
     )
     document = order.document()
     assert ServiceOrder.model_validate(document) == order
@@ -257,7 +273,14 @@ def test_any_gap_gives_a_valid_order_that_says_what_is_missing(
         assert path in gaps or path.startswith(told) or may_be_null(path, order), path
     assert_a_partition(order)
     assert (order.entitlement.status == "unknown") == ("entitlement" in gaps)
-    assert (order.estimate.payer is None) == (order.entitlement.status == "unknown")
+    assert (order.estimate.payer is None) == ("estimate.payer" in gaps)
+    assert order.estimate.payer is not None or order.entitlement.status != "out_of_warranty"
+    shares = order.estimate.shares
+    assert len(shares) != 1
+    assert order.estimate.payer in ([share.payer for share in shares] or [order.estimate.payer])
+    if shares and all(share.amount is not None for share in shares):
+        costs = (order.estimate.parts, order.estimate.labour, order.estimate.transport)
+        assert sum(share.amount for share in shares) == pytest.approx(sum(map(float, costs)), abs=0.03)
     assert len(order.missing) == len({(entry.field, entry.why) for entry in order.missing})
     for amount in (order.estimate.parts, order.estimate.labour, order.estimate.transport):
         assert amount is None or amount == 0 or order.estimate.currency is not None
