@@ -7,7 +7,11 @@ from callers import KeptTrail, Named, as_
 from httpx import ASGITransport, AsyncClient
 from story import Story, ruleset
 
+from gateway.access.access import Access
+from gateway.access.settings import AccessTable
+from gateway.api.accessing import AccessDesk
 from gateway.ledger.answers import SqlAnswers
+from gateway.ledger.people import SqlPeople
 from gateway.pipeline import EMPTY
 from gateway.ports import Inbound, Notice
 from gateway.registry_desk import RegistryDesk
@@ -38,8 +42,12 @@ class Desk:
         stack.callback(self.registry.close)
         self.registry.put("owners", {"owner": "anna", "name": "Anna Weber"})
         self.registry.put("devices", {"tenant": "acme", "class": "pc", "device": "p-1", "owner": "anna"})
+        people = SqlPeople(f"sqlite:///{folder}/ledger.db")
+        stack.callback(people.close)
+        access = Access(people, AccessTable(), events=self.site.events)
         self.app = self.site.app(
             callers=Named(),
+            access=AccessDesk(access),
             repeats=self.answers,
             trail=self.trail,
             intake=self,

@@ -44,6 +44,10 @@ def described(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
                 for status in _statuses(path, method.upper(), need):
                     problem = {"description": _WORDS[status], "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
                     operation["responses"].setdefault(str(status), problem)
+            if path.startswith("/api/v1/"):
+                for status in (400, 503) if "requestBody" in operation else (503,):
+                    problem = {"description": _WORDS[status], "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
+                    operation["responses"].setdefault(str(status), problem)
             if "422" in operation["responses"]:
                 operation["responses"]["422"] = _own_words(operation["responses"]["422"])
             operation["responses"] = {
