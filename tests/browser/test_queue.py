@@ -95,6 +95,7 @@ def test_the_queue_is_walked_and_worked_on_by_keys_alone(house, reader):
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/cases/C-"))
+    expect(page.locator(".lead")).to_be_visible()
     page.keyboard.press("g")
     page.keyboard.press("q")
     expect(page).to_have_url(re.compile("/cases$"))
