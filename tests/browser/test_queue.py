@@ -99,6 +99,7 @@ def test_the_queue_is_walked_and_worked_on_by_keys_alone(house, reader):
     page.keyboard.press("g")
     page.keyboard.press("q")
     expect(page).to_have_url(re.compile("/cases$"))
+    expect(page.locator("tbody tr")).to_have_count(3)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     page.get_by_label("Switch single keys off").check()
