@@ -31,7 +31,8 @@ class CaseActs:
     def __init__(self, desk: Desk, live: Live) -> None:
         self._hands = Hands(desk, live)
         self._now: list[Chances] = []
-        self._region = Region(box("div", "case-acts"), self._draw)
+        self._place = box("div", "case-acts")
+        self._region = Region(self._place, self._draw)
         self._confirm = self._dialog(t("Confirm"), [_note()], self._send_confirm)
         self._dismissal = self._dialog(t("Dismiss"), [dismiss_field()], self._send_dismiss)
         self._comment = self._dialog(t("Comment"), [_note(required=True)], self._send_comment)
@@ -101,7 +102,12 @@ class CaseActs:
         if key:
             with button:
                 text("kbd", key).props["aria-hidden"] = "true"
-        button.on("click", act)
+
+        async def pressed() -> None:
+            with self._place:  # the button itself may be drawn anew meanwhile
+                await act()
+
+        button.on("click", pressed)
 
     def _dialog(
         self, title: str, fields: Sequence[Field], send: Callable[[Values], Awaitable[None]]

@@ -52,7 +52,7 @@
     },
     showKeys() {
       document.querySelector(":popover-open")?.hidePopover();
-      document.getElementById("keys").showModal();
+      document.getElementById("keys")?.showModal();
     },
     setClock(gateway, speed) {
       Object.assign(clock, { gateway, wall: performance.now(), speed });
