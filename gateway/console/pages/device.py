@@ -133,8 +133,10 @@ class _DevicePage:
             with box("aside", "side-column") as side:
                 with section(t("Cases")):
                     self.cases = Sheet(_case_columns(), label=t("Cases"), empty=t("No case so far."))
+                    link(t("All its cases"), with_filters("/cases", state="all", find=self.device.device))
                 with section(t("Orders")):
                     self.orders = Sheet(_order_columns(), label=t("Orders"), empty=t("No order so far."))
+                    link(t("All its orders"), with_filters("/orders", state="all", find=str(self.device)))
                 with section(t("What it says of itself")):
                     self.facts = Region(box("dl", "facts"), devicefacts.draw_facts)
                 with section(t("Components")) as self.parts:
