@@ -103,8 +103,11 @@ class Dispatcher:
                     await asyncio.sleep(pause)
                 else:
                     pauses.reset()
+                    # Not asyncio.wait_for: up to Python 3.11 it lets a cancellation go that comes together
+                    # with what it waits for (python/cpython#86296).
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._ended.wait(), LOOK_EVERY)
+                        async with asyncio.timeout(LOOK_EVERY):
+                            await self._ended.wait()
         finally:
             for task in self._tasks:
                 task.cancel()

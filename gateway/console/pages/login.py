@@ -28,7 +28,7 @@ from gateway.api.accessing import AccessDesk, Desk, Visitor
 from gateway.api.logins import drop_cookie, set_cookie
 from gateway.api.parameters import InstantParameter
 from gateway.api.problems import ProblemError
-from gateway.console.language import catalogue_of, preferred
+from gateway.console.language import catalogue_of, msg, preferred
 from gateway.csv_cells import cell
 from gateway.errors import OutsideError
 from rules.times import to_rfc3339
@@ -118,7 +118,7 @@ async def take_login(request: Request, desk: Desk) -> Response:
         )
     except LoginRefusedError:
         return await login_form(
-            request, desk, target=target, name=name, trouble="The name or the password is wrong."
+            request, desk, target=target, name=name, trouble=msg("The name or the password is wrong.")
         )
     except LimitedError as error:
         seconds = max(1, math.ceil(error.seconds))
@@ -127,7 +127,7 @@ async def take_login(request: Request, desk: Desk) -> Response:
             desk,
             target=target,
             name=name,
-            trouble="Too many logins have failed. Try again in {seconds} s.",
+            trouble=msg("Too many logins have failed. Try again in {seconds} s."),
             status=HTTPStatus.TOO_MANY_REQUESTS,
             seconds=seconds,
         )
@@ -198,7 +198,7 @@ async def _provider_trouble(
         request,
         desk,
         target=target,
-        trouble="Your organisation's login does not answer as it should; the gateway's log says why.",
+        trouble=msg("Your organisation's login does not answer as it should; the gateway's log says why."),
         status=HTTPStatus.BAD_GATEWAY,
     )
 

@@ -155,9 +155,7 @@ class _Table:
 
     def _ask_end(self, silence: Silence) -> None:
         self._ending = silence
-        self._dialog.ask(
-            t("What is confirmed and waited for its end is ordered then, if the fault still stands.")
-        )
+        self._dialog.ask(t("Whatever waits for its end is ordered then, if the fault still stands."))
 
     async def _end(self, values: Values) -> None:
         assert self._ending is not None
