@@ -536,7 +536,8 @@ class Service:
                 pause = pauses.take()
                 self._parts.events.outage(what=what, detail=str(error), retry_in=pause)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await stop.wait()
                 if stop.is_set():
                     return None
             else:

@@ -121,7 +121,8 @@ class Hands:
 
         async def send() -> None:
             try:
-                await asyncio.wait_for(kept.wait(), GRACE)
+                async with asyncio.timeout(GRACE):
+                    await kept.wait()
             except TimeoutError:
                 with page:  # in its language, also when its reader has left
                     await self.say(cases, Verb.DISMISS, note=note)

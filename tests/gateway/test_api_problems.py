@@ -2,9 +2,12 @@ import json
 from contextlib import ExitStack
 
 import pytest
+from browser.console_courses import NOW
 from browser.site import Site, open_site
 
 from gateway.errors import StoreUnavailableError
+from gateway.ports import DeviceRecord, LedgerWrite
+from rules.symbols import DeviceId
 
 
 @pytest.fixture
@@ -56,13 +59,14 @@ async def test_a_method_that_is_not_possible_says_which_is(site, path):
         ("/cases?limit=0", "query.limit"),
         ("/cases?limit=many", "query.limit"),
         ("/orders?state=lost", "query.state"),
-        ("/devices/a/pc/b/telemetry?from=yesterday", "query.from"),
-        ("/devices/a/pc/b/telemetry?to=1e400", "query.to"),
-        ("/devices/a/pc/b/telemetry?step=fast", "query.step"),
-        ("/devices/a/pc/b/telemetry?step=0s", "query.step"),
+        ("/devices/acme/pc/p-1/telemetry?from=yesterday", "query.from"),
+        ("/devices/acme/pc/p-1/telemetry?to=1e400", "query.to"),
+        ("/devices/acme/pc/p-1/telemetry?step=fast", "query.step"),
+        ("/devices/acme/pc/p-1/telemetry?step=0s", "query.step"),
     ],
 )
 async def test_a_wrong_parameter_is_pointed_at(site, query, where):
+    site.ledger.commit(LedgerWrite(devices=[DeviceRecord(DeviceId("acme", "pc", "p-1"), {}, True, NOW)]))
     body = await problem(site, "GET", f"/api/v1{query}")
     assert body["status"] == 422
     assert [error["where"] for error in body["errors"]] == [where]

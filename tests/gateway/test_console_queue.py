@@ -6,6 +6,7 @@ from nicegui import app as nicegui_app
 from diagnostics.case import Case, OrderStanding
 from diagnostics.instruction import Verb
 from gateway.access.principal import Principal, Role
+from gateway.access.trail import NoTrail
 from gateway.console.actions import Actions, NotDoneError
 from gateway.console.hands import dismissal_words
 from gateway.console.navigation import ENTRIES, entries_for
@@ -65,8 +66,8 @@ def test_a_dismissal_says_which_orders_it_cancels():
 async def test_nobody_acts_on_a_brand_that_they_may_only_look_at():
     mixed = Principal("noor", {"acme": Role.VIEWER, "nordfrost": Role.ENGINEER})
     with pytest.raises(NotDoneError, match="look at acme"):
-        await Actions(mixed, None).say([case()], Verb.ACKNOWLEDGE)
-    assert Actions(mixed, None).may_anywhere()
+        await Actions(mixed, None, NoTrail()).say([case()], Verb.ACKNOWLEDGE)
+    assert Actions(mixed, None, NoTrail()).may_anywhere()
 
 
 def test_a_section_shows_once_it_has_a_page_and_to_those_who_may():
