@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 
 from gateway.access.principal import ALL_TENANTS, Principal, Role, Scope
-from gateway.api.callers import Loopback
+from gateway.api.callers import Callers
 
 PEOPLE = {
     "viewer": Principal("viewer", {"acme": Role.VIEWER}, account="u1"),
@@ -30,10 +30,13 @@ class Named:
 
 
 class Someone(Named):
-    """As a test says, and without a word the built-in engineer of this machine."""
+    """As a test says, and without a word of it whoever others find."""
+
+    def __init__(self, others: Callers) -> None:
+        self._others = others
 
     async def identify(self, connection: HTTPConnection) -> Principal | None:
-        return await super().identify(connection) or await Loopback().identify(connection)
+        return await super().identify(connection) or await self._others.identify(connection)
 
 
 def as_(name: str) -> dict[str, str]:

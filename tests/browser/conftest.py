@@ -7,11 +7,13 @@ from contextlib import ExitStack
 import pytest
 import uvicorn
 from browser.site import Site, open_site
+from callers import Someone
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from gateway.access.access import Access, OpenDoor
 from gateway.access.settings import AccessTable
 from gateway.api.accessing import AccessDesk
+from gateway.api.callers import Loopback
 from gateway.console.mount import mount_console
 from gateway.ledger.people import SqlPeople
 
@@ -26,7 +28,7 @@ class Served:
     """The application with its console, served by uvicorn on a thread of this process."""
 
     def __init__(self, site: Site, access: AccessDesk | None = None) -> None:
-        app = site.app(access=access)
+        app = site.app(access=access, callers=Someone(access.access if access else Loopback()))
         self.access = access
         mount_console(app)
         self.site = site
