@@ -223,7 +223,28 @@ class StoredReading(NamedTuple):
     arrival: int
 
 
-class History(Protocol):
+class Telemetry(Protocol):
+    """What people read of a history. Calls block."""
+
+    def telemetry(
+        self,
+        device: DeviceId,
+        *,
+        signal: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        step: int | None = None,
+        limit: int | None = None,
+    ) -> list[StoredReading]:
+        """Return one device's readings with start <= ts < end in order of time, each once.
+
+        `signal` may carry a component (``disk.pending_sectors@sda``). `step` thins to the last reading of
+        every so many ms. `limit` keeps the latest so many.
+        """
+        ...
+
+
+class History(Telemetry, Protocol):
     """All readings ever accepted. One writer. Calls block; the service runs them on a thread."""
 
     def append(self, symbols: Symbols, readings: ReadingBatch, notices: Sequence[Notice]) -> int:
@@ -242,23 +263,6 @@ class History(Protocol):
         """Return up to about `limit` messages kept after `sequence`, in order, and the last one's number.
 
         The number equals `sequence` when there is nothing more.
-        """
-        ...
-
-    def telemetry(
-        self,
-        device: DeviceId,
-        *,
-        signal: str | None = None,
-        start: int | None = None,
-        end: int | None = None,
-        step: int | None = None,
-        limit: int | None = None,
-    ) -> list[StoredReading]:
-        """Return one device's readings with start <= ts < end in order of time, each once.
-
-        `signal` may carry a component (``disk.pending_sectors@sda``). `step` thins to the last reading of
-        every so many ms. `limit` keeps the latest so many.
         """
         ...
 

@@ -96,7 +96,7 @@ class Access:
         self.door = door or OpenDoor()
         self.secure = secure
         self.clock = clock or SystemClock()
-        self.trail = Trail(people, self.clock)
+        self.trail = Trail(people, self.clock, events.audit_lost)
         #: By which the command line on this machine reads; good until this gateway ends.
         self.local_token = new_token()
         #: Tells whose an open page is, by the framework's identifier of it; set by the console.

@@ -2,11 +2,12 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from gateway.access.principal import ALL_TENANTS, Principal
 from gateway.access.records import Deed
 from gateway.clock import Clock
+from gateway.errors import StoreUnavailableError
 from gateway.ledger.people import SqlPeople
 from rules.times import parse_duration
 
@@ -21,11 +22,14 @@ class Trail:
     Args:
         people: where it is kept.
         clock: wall time.
+        on_lost: is told, by ``what``, ``target``, ``who`` and ``detail``, of a change that could not be
+            written down. Without it that raises.
     """
 
-    def __init__(self, people: SqlPeople, clock: Clock) -> None:
+    def __init__(self, people: SqlPeople, clock: Clock, on_lost: Callable[..., None] | None = None) -> None:
         self._people = people
         self._clock = clock
+        self._on_lost = on_lost
         self._lock = threading.Lock()
         self._looks: OrderedDict[tuple[str | None, str, str, str, str], int] = OrderedDict()
 
@@ -56,9 +60,16 @@ class Trail:
         """Write down a change, such as ``("case.dismiss", "case:C-...", tenant="acme", reason="...")``.
 
         Raises:
-            StoreUnavailableError: it is not written.
+            StoreUnavailableError: it is not written, and there is nobody to tell.
         """
-        self._people.record([self.deed(caller, what, target, tenant=tenant, address=address, **detail)])
+        deed = self.deed(caller, what, target, tenant=tenant, address=address, **detail)
+        try:
+            self._people.record([deed])
+        except StoreUnavailableError as error:
+            if self._on_lost is None:
+                raise
+            # The change is made: whoever made it is not to be told that it failed.
+            self._on_lost(what=what, target=target, who=deed.who, detail=str(error))
 
     def looked(
         self,

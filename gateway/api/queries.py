@@ -17,7 +17,7 @@ from diagnostics.silences import Silence, SilenceState
 from gateway.access.principal import Principal
 from gateway.access.trail import NoTrail, Trail
 from gateway.api.casework import Possible, SimilarCase, possible_acts, silences_for, similar
-from gateway.api.scope import ScopedHistory, ScopedLedger, ScopedRules, Telemetry, quarantine_filters
+from gateway.api.scope import ScopedHistory, ScopedLedger, ScopedRules, quarantine_filters
 from gateway.api.views import Heard, RulesView
 from gateway.clock import Clock
 from gateway.errors import UserError
@@ -34,6 +34,7 @@ from gateway.ports import (
     Page,
     Quarantined,
     StoredReading,
+    Telemetry,
 )
 from gateway.wire.topics import is_filter
 from rules.signals import Catalogue

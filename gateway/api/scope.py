@@ -6,7 +6,7 @@ shown it in clear stands in the audit trail.
 
 from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Protocol, Unpack
+from typing import Any, Unpack
 
 from diagnostics.case import Case, CaseEvent
 from diagnostics.decision import Decision
@@ -26,29 +26,13 @@ from gateway.ports import (
     Page,
     Quarantined,
     StoredReading,
+    Telemetry,
 )
 from gateway.wire.ingest import INGEST
 from rules.symbols import DeviceId
 
 #: What a look at an order is called in the audit trail.
 LOOK = "order.look"
-
-
-class Telemetry(Protocol):
-    """What people read of a history."""
-
-    def telemetry(
-        self,
-        device: DeviceId,
-        *,
-        signal: str | None = None,
-        start: int | None = None,
-        end: int | None = None,
-        step: int | None = None,
-        limit: int | None = None,
-    ) -> list[StoredReading]:
-        """Return one device's readings, as `gateway.ports.History` does."""
-        ...
 
 
 class ScopedLedger:

@@ -13,7 +13,7 @@ from gateway.access.limits import Buckets, Pauses
 from gateway.access.principal import Principal, Role
 from gateway.access.records import Deed
 from gateway.api.rights import needs
-from gateway.errors import UserError
+from gateway.errors import StoreUnavailableError, UserError
 
 DAY = 86_400_000
 
@@ -138,6 +138,21 @@ async def test_every_change_leaves_a_trace_whatever_route_it_takes(house):
     assert (await client.post("/api/v1/rooms/R-1/paint")).status_code == 200
     assert (await client.post("/api/v1/cases/C-1/acknowledge", json={})).status_code >= 400
     assert house.trail(who="ada")[1:] == [("ada", "rooms.paint", "rooms:R-1", "*")]
+
+
+async def test_a_change_that_the_trail_cannot_take_is_made_and_told_of(house, monkeypatch):
+    def unavailable(_deeds):
+        raise StoreUnavailableError("the disk is full")
+
+    house.account("ada")
+    client = await house.logged_in("ada")
+    house.app.add_api_route(
+        "/api/v1/rooms/{room}/paint", lambda: {}, methods=["POST"], dependencies=[needs(Role.ENGINEER)]
+    )
+    house.app.router.routes.insert(0, house.app.router.routes.pop())
+    monkeypatch.setattr(house.people, "record", unavailable)
+    assert (await client.post("/api/v1/rooms/R-1/paint")).status_code == 200
+    assert house.access.events.registry.get_sample_value("forewarn_audit_lost_total") == 1
 
 
 def test_the_trail_is_paged_filtered_and_let_go_when_old(house):

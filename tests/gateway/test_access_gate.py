@@ -10,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from gateway.access.secrets import key_of
-from gateway.api.auditing import looked_at
-from gateway.api.callers import Identify
+from gateway.api.callers import Identify, caller_of
 from gateway.api.gate import Gate
 from gateway.errors import StoreUnavailableError
 
@@ -100,7 +99,7 @@ async def test_nothing_is_shown_that_the_trail_cannot_take(house, monkeypatch):
     looks = [("order:SO-1", "acme")]
 
     async def show(scope, receive, send):
-        await asyncio.to_thread(looked_at, Request(scope), "order.look", *looks)
+        await asyncio.to_thread(house.access.trail.looked, caller_of(Request(scope)), "order.look", looks)
         await PlainTextResponse("Erika Mustermann")(scope, receive, send)
 
     client = await house.logged_in()
