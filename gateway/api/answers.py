@@ -14,14 +14,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 from standardwebhooks import Webhook, WebhookVerificationError
-from starlette.requests import ClientDisconnect
 
 from diagnostics.instruction import RefusedError
 from diagnostics.naming import derived
 from diagnostics.orders.model import OrderState
 from gateway.answering import Answer, Answering, NoSuchOrderError
 from gateway.api.answerforms import AnswerBody, answer_schema, said_in
-from gateway.api.problems import Problem, ProblemError
+from gateway.api.bodies import read_body
+from gateway.api.problems import Problem, ProblemError, later
 from gateway.api.rights import open_to_all
 from gateway.dispatch.targets import Target
 from gateway.dispatch.ticketstates import TicketNews
@@ -103,7 +103,7 @@ class AnswerDesk:
         if target is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no target {name!r}")
         if self._at_work >= MOST_AT_WORK:
-            raise _later(f"{self._at_work} answers are being worked on already")
+            raise later(f"{self._at_work} answers are being worked on already")
         self._at_work += 1
         try:
             body = await self._whole(target, request)
@@ -187,10 +187,10 @@ class AnswerDesk:
             raise ProblemError(HTTPStatus.CONFLICT, str(error)) from None
         except TimeoutError:
             told("failed", "not kept in time")
-            raise _later("not kept in time; it may be yet") from None
+            raise later("not kept in time; it may be yet") from None
         except OutsideError as error:
             told("failed", str(error))
-            raise _later(str(error)) from None
+            raise later(str(error)) from None
         told("repeated" if answered.repeated else "taken", answer.note)
         return AnswerTaken(
             order_id=answered.order.order_id, state=answered.order.state, repeated=answered.repeated
@@ -260,21 +260,9 @@ async def _body(request: Request) -> bytes:
         raise ProblemError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"expected Content-Type {' or '.join(_FORMS)}, got {kind}"
         )
-    found = bytearray()
     try:
         async with asyncio.timeout(READ_WITHIN):
-            async for part in request.stream():
-                found += part
-                if len(found) > MOST_BYTES:
-                    detail = f"expected at most {MOST_BYTES:,} bytes, got more"
-                    raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+            return await read_body(request, MOST_BYTES)
     except TimeoutError:
         detail = f"expected a whole body within {READ_WITHIN:g} s"
         raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, detail) from None
-    except ClientDisconnect:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "the sender left before its answer was whole") from None
-    return bytes(found)
-
-
-def _later(why: str) -> ProblemError:
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": "5"})

@@ -33,7 +33,7 @@ from gateway.api.described import described
 from gateway.api.desk import Turns
 from gateway.api.gate import Gate
 from gateway.api.guard import Guard
-from gateway.api.problems import ProblemError, answer_with_problems
+from gateway.api.problems import ProblemError, answer_with_problems, later
 from gateway.api.queries import Queries
 from gateway.api.repeating import Answers, Repeating
 from gateway.api.rights import open_to_all
@@ -193,7 +193,7 @@ def create_waiting_app(
 async def _not_yet(request: Request) -> None:
     """Answer what needs the stores."""
     _, why = request.app.state.health.ready()
-    raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": "5"})
+    raise later(why)
 
 
 def use_catalogue(app: FastAPI, catalogue: Catalogue) -> None:

@@ -17,7 +17,7 @@ from diagnostics.naming import derived
 from gateway.access.principal import BUILT_IN, Principal, Role
 from gateway.api.callers import Caller
 from gateway.api.etags import IfMatch, etag_of, unchanged
-from gateway.api.problems import Problem, ProblemError
+from gateway.api.problems import Problem, ProblemError, later
 from gateway.api.queries import Queries
 from gateway.api.rights import needs
 from gateway.api.views import Instructed, Word
@@ -156,14 +156,14 @@ class Desk:
             ProblemError: 503: it is not kept, or nobody can say.
         """
         if self._instructed is None:
-            raise _later("no gateway is at work here")
+            raise later("no gateway is at work here")
         try:
             async with asyncio.timeout(KEPT_WITHIN):
                 return await self._instructed.instruct(words)
         except TimeoutError:
-            raise _later(f"not kept within {KEPT_WITHIN:g} s; it may be yet") from None
+            raise later(f"not kept within {KEPT_WITHIN:g} s; it may be yet") from None
         except OutsideError as error:
-            raise _later(str(error)) from None
+            raise later(str(error)) from None
 
     def identifier(self, verb: str, about: str, body: BaseModel, *, once: bool = False) -> str:
         """Return what tells a request from others, and not from its own repetition.
@@ -191,10 +191,6 @@ def _who(caller: Principal, user: str | None) -> str:
             f"X-Forewarn-User: expected a name of 1 to 100 printable characters, got {name[:100]!r}",
         )
     return name
-
-
-def _later(why: str) -> ProblemError:
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": "5"})
 
 
 Acts = Annotated[Desk, Depends(Desk)]

@@ -11,12 +11,12 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from starlette.requests import ClientDisconnect
 
 from gateway.access.principal import Role, Scope
+from gateway.api.bodies import read_body
 from gateway.api.callers import Caller
 from gateway.api.documents import TakenDocument
-from gateway.api.problems import Problem, ProblemError
+from gateway.api.problems import Problem, ProblemError, later
 from gateway.api.rights import needed_in, needs
 from gateway.api.senders import check_sender
 from gateway.api.views import Health, Intake
@@ -61,19 +61,19 @@ class Entrance:
         """
         ready, why = self.health.ready()
         if not ready:
-            raise _later(why, seconds=5)
+            raise later(why, seconds=5)
         if self.intake is None:
-            raise _later("no gateway is at work here", seconds=5)
+            raise later("no gateway is at work here", seconds=5)
         if self.waiting >= MOST_WAITING:
-            raise _later(f"{self.waiting} messages wait to be kept already", seconds=1)
+            raise later(f"{self.waiting} messages wait to be kept already", seconds=1)
         self.waiting += 1
         try:
             async with asyncio.timeout(KEPT_WITHIN):
                 await self.intake.submit([Packet(topic, payload, self.clock.now())])
         except TimeoutError:
-            raise _later(f"not kept within {KEPT_WITHIN:g} s", seconds=10) from None
+            raise later(f"not kept within {KEPT_WITHIN:g} s", seconds=10) from None
         except OutsideError as error:
-            raise _later(str(error), seconds=5) from None
+            raise later(str(error), seconds=5) from None
         finally:
             self.waiting -= 1
 
@@ -131,7 +131,7 @@ async def take_message(
     needed_in(caller, Role.ENGINEER, topic.split("/")[2])
     check_sender(request, topic.split("/")[2])
     _check_type(request)
-    payload = await _body(request, entrance.max_payload)
+    payload = await read_body(request, entrance.max_payload)
     if not payload:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "expected a message, got an empty body")
     await entrance.take(topic, payload)
@@ -151,24 +151,3 @@ def _check_type(request: Request) -> None:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"expected a body that is not compressed, got Content-Encoding {coding}",
         )
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """Return the body; no more of it is read than may be taken."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise ProblemError(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected at most {most:,} bytes, got more"
-                )
-            parts.append(part)
-    except ClientDisconnect:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "the sender left before its message was whole") from None
-    return b"".join(parts)
-
-
-def _later(why: str, *, seconds: int) -> ProblemError:
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": str(seconds)})

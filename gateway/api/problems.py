@@ -43,6 +43,11 @@ class ProblemError(HTTPException):
         super().__init__(status.value, detail, headers)
 
 
+def later(why: str, *, seconds: int = 5) -> ProblemError:
+    """Return the problem of what cannot be done now; `seconds` until it is worth another try."""
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": str(seconds)})
+
+
 def problem_response(
     path: str,
     status: int,

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, RootModel
 
 from gateway.access.principal import ALL_TENANTS, Principal, Role
+from gateway.api.bodies import read_body
 from gateway.api.callers import Caller
 from gateway.api.documents import Document, PageDocument
 from gateway.api.etags import NOT_MODIFIED, IfMatch, IfNoneMatch, etag_of, tagged, unchanged
 from gateway.api.masking import mask
 from gateway.api.parameters import Cursor, Limit
-from gateway.api.problems import Problem, ProblemError
+from gateway.api.problems import Problem, ProblemError, later
 from gateway.api.queries import Queries
 from gateway.api.rights import needed_in, needs, note_deed
 from gateway.errors import UserError
@@ -104,9 +105,7 @@ class Clerk:
     def __init__(self, request: Request, caller: Caller) -> None:
         desk: RegistryDesk | None = request.app.state.registry
         if desk is None:
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE, "no registry is at work here", headers={"Retry-After": "5"}
-            )
+            raise later("no registry is at work here")
         queries = request.app.state.queries
         assert isinstance(queries, Queries)
         self.desk, self.caller, self._trail, self.request = desk, caller, queries.trail, request
@@ -269,7 +268,7 @@ async def import_table(
 ) -> ImportDocument:
     """Take the good rows of a file and report every one that is refused."""
     suffix = _suffix_of(request.headers.get("content-type", ""))
-    content = await _body(request)
+    content = await read_body(request, MOST_BYTES, otherwise="; `forewarn devices import` takes larger files")
     return await asyncio.to_thread(_imported, clerk, table, suffix, content, check)
 
 
@@ -374,17 +373,3 @@ def _suffix_of(content_type: str) -> str:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"expected one of {', '.join(suffixes)}, got {kind or 'none'}"
         )
     return suffixes[kind]
-
-
-async def _body(request: Request) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MOST_BYTES:
-            raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"expected at most {MOST_BYTES:,} bytes; `forewarn devices import` takes larger files",
-            )
-        parts.append(part)
-    return b"".join(parts)
